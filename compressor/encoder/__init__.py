@@ -1,0 +1,23 @@
+"""Blocks of the canonical encoder: torch module and ONNX emission side by side, one file per block."""
+
+from compressor.encoder.attention import Attention
+from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additive_mask
+from compressor.encoder.feed_forward import FeedForward
+from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
+from compressor.encoder.head import Head
+from compressor.encoder.model import INPUTS, Encoder, last_attention
+
+__all__ = [
+    "FLOAT",
+    "INPUTS",
+    "INT64",
+    "Attention",
+    "Embeddings",
+    "Encoder",
+    "FeedForward",
+    "GraphBuilder",
+    "Head",
+    "additive_mask",
+    "emit_additive_mask",
+    "last_attention",
+]

@@ -1,0 +1,122 @@
+"""The canonical encoder: embeddings, layers, head; as a torch module and as an ONNX model."""
+
+from collections.abc import Sequence
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from compressor.encoder.attention import Attention
+from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additive_mask
+from compressor.encoder.feed_forward import FeedForward
+from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
+from compressor.encoder.head import Head
+from compressor.records.architecture import Architecture, Layer, check_architecture
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+Keep = tuple[Tensor | None, Tensor | None]
+
+
+class EncoderLayer(nn.Module):
+    """Attention and feed-forward; either may be absent."""
+
+    def __init__(self, architecture: Architecture, layer: Layer) -> None:
+        super().__init__()
+        self.attention = Attention(architecture, layer.heads) if layer.heads else None
+        self.feed_forward = FeedForward(architecture, layer.neurons) if layer.neurons else None
+
+
+class Encoder(nn.Module):
+    """Canonical encoder with the weights of one architecture.
+
+    Example:
+        >>> encoder = Encoder(architecture)
+        >>> encoder(ids, mask).shape  # ids, mask: int64 [batch, length]
+        torch.Size([batch, classes])
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = check_architecture(architecture)
+        self.embeddings = Embeddings(architecture)
+        self.layers = nn.ModuleList(EncoderLayer(architecture, layer) for layer in architecture.layers)
+        self.head = Head(architecture)
+
+    def forward(
+        self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None, keep: Sequence[Keep] = ()
+    ) -> Tensor:
+        """Logits [batch, classes].
+
+        Args:
+            ids: int64 [batch, length].
+            mask: int64 [batch, length], 1 = token; None = no padding.
+            type_ids: int64 [batch, length]; None = all 0.
+            keep: Per layer, factors of its heads [batch, heads] and neurons [batch, neurons], for scoring.
+        """
+        x = self.embeddings(ids, torch.zeros_like(ids) if type_ids is None else type_ids)
+        return self.from_layer(0, x, None if mask is None else additive_mask(mask), keep)
+
+    def from_layer(self, start: int, x: Tensor, mask: Tensor | None, keep: Sequence[Keep] = ()) -> Tensor:
+        """Logits from the hidden states [batch, length, hidden] that enter layer `start`; `mask` is additive."""
+        last = last_attention(self.architecture.layers)
+        for index in range(start, len(self.layers)):
+            heads, neurons = keep[index] if keep else (None, None)
+            x = self.run_layer(index, x, mask, first_token=index >= last, heads=heads, neurons=neurons)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def run_layer(
+        self,
+        index: int,
+        x: Tensor,
+        mask: Tensor | None,
+        *,
+        first_token: bool = False,
+        heads: Tensor | None = None,
+        neurons: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states after layer `index`; with `first_token` only of the first position."""
+        layer = self.layers[index]
+        if first_token:
+            x = x if isinstance(layer.attention, Attention) else x[:, :1]
+        if isinstance(layer.attention, Attention):
+            x = layer.attention(x, mask, first_token=first_token, keep=heads)
+        if isinstance(layer.feed_forward, FeedForward):
+            x = layer.feed_forward(x, keep=neurons)
+        return x
+
+    def emit(self) -> onnx.ModelProto:
+        """The model in ONNX, float32, any batch and any length up to the position table.
+
+        Inputs `input_ids`, `attention_mask`, `token_type_ids`: int64 [batch, length]; output `logits`: float32
+        [batch, classes].
+        """
+        graph = GraphBuilder()
+        ids, mask, type_ids = (graph.input(name, INT64, ["batch", "length"]) for name in INPUTS)
+        x = self.embeddings.emit(graph, ids, type_ids)
+        additive = emit_additive_mask(graph, mask)
+        last = last_attention(self.architecture.layers)
+        for index in range(len(self.layers)):
+            x = self._emit_layer(graph, index, x, additive, last)
+        graph.output(self.head.emit(graph, x), FLOAT, ["batch", self.architecture.classes])
+        return graph.build("encoder")
+
+    def _emit_layer(self, graph: GraphBuilder, index: int, x: str, mask: str, last: int) -> str:
+        layer = self.layers[index]
+        if isinstance(layer.attention, Attention):
+            x = layer.attention.emit(graph, x, mask, f"layer{index}.attention", first_token=index == last)
+        elif index == last:
+            x = graph.first_token(x, f"layer{index}.first")
+        if isinstance(layer.feed_forward, FeedForward):
+            x = layer.feed_forward.emit(graph, x, f"layer{index}.feed_forward")
+        return x
+
+
+def last_attention(layers: Sequence[Layer]) -> int:
+    """Index of the last layer with attention (0 if none has): from it on only the first token is computed.
+
+    Nothing after it moves information between positions and the head reads the first one, so the others have no
+    reader.
+    """
+    return max((index for index, layer in enumerate(layers) if layer.heads), default=0)

@@ -1,0 +1,20 @@
+"""Which ops an architecture runs, what each costs on the device, and what a whole architecture will take."""
+
+from compressor.latency.candidates import candidate_ops
+from compressor.latency.estimating import Calibration, estimate
+from compressor.latency.feeds import workload_feeds
+from compressor.latency.measuring import measure_op, measure_table
+from compressor.latency.ops import attention_op, feed_forward_op, operations, stem_op
+
+__all__ = [
+    "Calibration",
+    "attention_op",
+    "candidate_ops",
+    "estimate",
+    "feed_forward_op",
+    "measure_op",
+    "measure_table",
+    "operations",
+    "stem_op",
+    "workload_feeds",
+]

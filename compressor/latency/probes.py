@@ -1,0 +1,51 @@
+"""Graphs that hold k copies of one op, made by the emitter and the precision passes that make the final model.
+
+Ops that keep all positions are chained: x -> op -> op -> ... Ops that keep only the first token are put side by side on
+the same input and their results are added up, since each needs all positions as input.
+"""
+
+import onnx
+from torch import nn
+
+from compressor.encoder import FLOAT, INT64, Attention, Encoder, FeedForward, GraphBuilder, emit_additive_mask
+from compressor.precision import apply_precision
+from compressor.records.architecture import Architecture, OpKey
+
+
+def op_graph(shape: Architecture, op: OpKey, copies: int) -> onnx.ModelProto:
+    """A model with `copies` of an op, random weights.
+
+    Inputs `hidden`: float32 [batch, length, hidden] (length 1 behind the first token) and, for attention,
+    `attention_mask`: int64 [batch, length].
+    """
+    graph = GraphBuilder()
+    length: int | str = 1 if op.kind == "feed_forward" and op.first_token else "length"
+    x = graph.input("hidden", FLOAT, ["batch", length, shape.hidden])
+    results: list[str] = []
+    mask = emit_additive_mask(graph, graph.input("attention_mask", INT64, ["batch", "length"]))
+    for index in range(copies):
+        block = _block(shape, op)
+        name = f"copy{index}"
+        if isinstance(block, FeedForward):
+            x = block.emit(graph, x, name)
+        elif op.first_token:
+            results.append(block.emit(graph, x, mask, name, first_token=True))
+        else:
+            x = block.emit(graph, x, mask, name)
+    for index, result in enumerate(results):
+        x = result if index == 0 else graph.node("Add", [x, result], f"sum{index}")
+    graph.output(x, FLOAT, ["batch", "rows", shape.hidden])
+    return apply_precision(graph.build(f"{copies} x {op}"), op.precision)
+
+
+def stem_graph(shape: Architecture, op: OpKey) -> onnx.ModelProto:
+    """The model without layers."""
+    return apply_precision(Encoder(shape.with_layers(())).emit(), op.precision)
+
+
+def _block(shape: Architecture, op: OpKey) -> Attention | FeedForward:
+    block = Attention(shape, op.width) if op.kind == "attention" else FeedForward(shape, op.width)
+    for module in block.modules():
+        if isinstance(module, nn.LayerNorm):
+            nn.init.uniform_(module.bias, -0.1, 0.1)
+    return block

@@ -1,0 +1,16 @@
+"""Hardware profiles: read and validate them, fingerprint the device at hand, match one to the other."""
+
+from compressor.profiles.loading import list_profiles, load_profile
+from compressor.profiles.machine import fingerprint, usable_threads
+from compressor.profiles.matching import Mismatch, MismatchReason, match, resolve_target
+
+__all__ = [
+    "Mismatch",
+    "MismatchReason",
+    "fingerprint",
+    "list_profiles",
+    "load_profile",
+    "match",
+    "resolve_target",
+    "usable_threads",
+]

@@ -1,0 +1,1 @@
+"""Frozen dataclasses that travel between the stages. No torch, no onnx."""

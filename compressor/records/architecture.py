@@ -1,0 +1,150 @@
+"""Architectures of the canonical encoder, the cuts that lead to them, and the ops that they run.
+
+One layer is an attention sub-layer followed by a feed-forward sub-layer, each with its residual and norm; a width of 0
+means that the sub-layer, its residual and its norm are gone.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+from compressor.errors import BorderError
+
+Activation = Literal["gelu", "relu"]
+OpKind = Literal["stem", "attention", "feed_forward"]
+
+
+class Precision(StrEnum):
+    """Arithmetic of the matrix products: float32, or int8 with activations quantised at run time."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Widths of one layer: `Layer(heads=4, neurons=192)`."""
+
+    heads: int
+    neurons: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that shapes a canonical encoder; the weights are elsewhere.
+
+    `MiniLM-L6` is 6 x `Layer(12, 1536)` with hidden 384, head_size 32.
+
+    Attributes:
+        layers: From input to output; no layer has both widths 0.
+        hidden: Width of the residual stream.
+        head_size: Width of one head, the same for all.
+        vocabulary: Rows of the word embedding.
+        positions: Rows of the position embedding = longest input.
+        token_types: Rows of the token-type embedding.
+        classes: Outputs of the classifier.
+        activation: Of the feed-forward sub-layers.
+        norm_epsilon: Of every LayerNorm.
+    """
+
+    layers: tuple[Layer, ...]
+    hidden: int
+    head_size: int
+    vocabulary: int
+    positions: int
+    token_types: int
+    classes: int
+    activation: Activation = "gelu"
+    norm_epsilon: float = 1e-12
+
+    def with_layers(self, layers: tuple[Layer, ...]) -> "Architecture":
+        """The same encoder with other layers; layers with nothing left are dropped."""
+        return replace(self, layers=tuple(layer for layer in layers if layer.heads or layer.neurons))
+
+    @property
+    def encoder_parameters(self) -> int:
+        """Weights and biases of the layers (embeddings and head not counted)."""
+        total = 0
+        for layer in self.layers:
+            inner = layer.heads * self.head_size
+            if layer.heads:
+                total += 4 * self.hidden * inner + 3 * inner + 3 * self.hidden
+            if layer.neurons:
+                total += 2 * self.hidden * layer.neurons + layer.neurons + 3 * self.hidden
+        return total
+
+
+@dataclass(frozen=True)
+class LayerCut:
+    """Indices of the heads and neurons that one teacher layer keeps; both empty = the layer goes."""
+
+    heads: tuple[int, ...]
+    neurons: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a student inherits from each layer of its teacher, in order."""
+
+    layers: tuple[LayerCut, ...]
+
+    def widths(self) -> tuple[Layer, ...]:
+        """Widths of every teacher layer after the cut (layers that go have both widths 0)."""
+        return tuple(Layer(len(layer.heads), len(layer.neurons)) for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class OpKey:
+    """One op of the search space, the key of the latency table. Precision is part of the op.
+
+    Attributes:
+        kind: "stem" is everything outside the layers (embeddings, mask, pooler, classifier).
+        width: Heads, or neurons; 0 for the stem.
+        hidden: Width of the residual stream.
+        head_size: Width of one head (attention), else 0.
+        activation: Of a feed-forward op, else "".
+        precision: Of its matrix products.
+        first_token: Only the first position of the output is computed (exact where only that one is read).
+    """
+
+    kind: OpKind
+    width: int
+    hidden: int
+    head_size: int
+    activation: str
+    precision: Precision
+    first_token: bool
+
+    def __str__(self) -> str:
+        """`attention 4 x 32 of 384, int8, first token`."""
+        size = f" {self.width}" + (f" x {self.head_size}" if self.head_size else "") if self.width else ""
+        tail = ", first token" if self.first_token else ""
+        return f"{self.kind}{size} of {self.hidden}, {self.precision}{tail}"
+
+
+def check_architecture(architecture: Architecture) -> Architecture:
+    """Border check.
+
+    Raises:
+        BorderError: A layer with nothing in it, a negative width or an empty table.
+    """
+    for index, layer in enumerate(architecture.layers):
+        if layer.heads < 0 or layer.neurons < 0 or layer.heads + layer.neurons == 0:
+            raise BorderError(f"layer {index} of {architecture} has no width: drop it from `layers` instead")
+    sizes = (architecture.hidden, architecture.head_size, architecture.vocabulary, architecture.classes)
+    if min(sizes) < 1 or architecture.positions < 1:
+        raise BorderError(f"every size of an architecture must be at least 1, got {architecture}")
+    return architecture
+
+
+def check_cut(cut: Cut, teacher: Architecture) -> Cut:
+    """Border check: one entry per teacher layer, indices sorted, distinct and within the teacher's widths."""
+    if len(cut.layers) != len(teacher.layers):
+        raise BorderError(
+            f"a cut has one entry per teacher layer: expected {len(teacher.layers)}, got {len(cut.layers)}"
+        )
+    for index, (kept, layer) in enumerate(zip(cut.layers, teacher.layers, strict=True)):
+        for name, indices, width in (("heads", kept.heads, layer.heads), ("neurons", kept.neurons, layer.neurons)):
+            if list(indices) != sorted(set(indices)) or (indices and not 0 <= indices[0] <= indices[-1] < width):
+                raise BorderError(f"layer {index}: {name} must be sorted, distinct and below {width}, got {indices}")
+    return cut

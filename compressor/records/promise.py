@@ -1,0 +1,79 @@
+"""What is promised (workload and budget) and what became of it (verdict and its reasons)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from compressor.errors import InputError
+
+
+class Verdict(StrEnum):
+    """Outcome of a promise, in the words of docs/design.md."""
+
+    MET = "met"
+    MISSED = "missed"
+    INCONCLUSIVE = "inconclusive"
+    UNVERIFIED = "unverified"
+
+
+class Reason(StrEnum):
+    """The closed list of reasons for a verdict that is not `met`."""
+
+    LATENCY_OVER_LIMIT = "latency over the limit"
+    LATENCY_UNDECIDED = "latency too noisy to decide"
+    LATENCY_NOT_ON_DEVICE = "latency not measured on the device"
+    ACCURACY_OVER_BUDGET = "accuracy drop over the budget"
+    SIZE_OVER_LIMIT = "size over the limit"
+    NUMERICS_DIVERGE = "outputs differ from the student's"
+    FILE_CHANGED = "a file is not the one in the manifest"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The shape at which latency is promised.
+
+    `Workload(batch=1, sequence_length=32, threads=1)`: int64 inputs of shape [1, 32], one thread.
+    """
+
+    batch: int
+    sequence_length: int
+    threads: int
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that no engine could run."""
+        for name in ("batch", "sequence_length", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What must be kept. Latency: at least `percentile` % of runs take at most `max_latency_ms`.
+
+    Attributes:
+        max_latency_ms: None = the fastest engine within the accuracy budget is sought.
+        percentile: Share of runs within the limit, in percent.
+        max_accuracy_drop_points: Points (100 x metric) below the teacher, on the evaluation split.
+        max_size_bytes: Engine and tokenizer as shipped; None = no limit.
+    """
+
+    max_latency_ms: float | None = None
+    percentile: float = 95.0
+    max_accuracy_drop_points: float = 1.0
+    max_size_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse budgets that mean nothing."""
+        if not 50 <= self.percentile < 100:
+            raise InputError(f"--percentile: expected at least 50 and less than 100, got {self.percentile:g}")
+        if not 0 <= self.max_accuracy_drop_points <= 100:
+            raise InputError(
+                f"--max-accuracy-drop: expected points between 0 and 100, got {self.max_accuracy_drop_points:g}"
+            )
+
+
+def combine(verdicts: list[Verdict]) -> Verdict:
+    """The verdict on several promises: one that is missed decides, then unverified, then inconclusive."""
+    for verdict in (Verdict.MISSED, Verdict.UNVERIFIED, Verdict.INCONCLUSIVE):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.MET

@@ -1,0 +1,210 @@
+"""What was measured on an engine, what was promised of it, and the report that says both."""
+
+from dataclasses import dataclass
+
+from compressor.errors import BorderError
+from compressor.records.architecture import Architecture, Precision
+from compressor.records.latency import CompileOptions, LatencySummary
+from compressor.records.promise import Budget, Reason, Verdict, Workload
+from compressor.records.task import TaskSpec
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """The latency promise, decided by exact statistics on raw times.
+
+    Attributes:
+        summary: Percentiles of all runs that were counted.
+        limit_ms: The promise; None = nothing was promised.
+        share_within: Share of runs that took at most the limit.
+        share_low: Clopper-Pearson lower bound of that share, one-sided, at 99 % confidence.
+        share_high: The upper bound.
+        repeats: How often the measurement was repeated because it was inconclusive.
+        seconds: Time measured in all.
+        verdict: Met, missed, inconclusive or unverified.
+    """
+
+    summary: LatencySummary
+    limit_ms: float | None
+    share_within: float
+    share_low: float
+    share_high: float
+    repeats: int
+    seconds: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class AccuracyResult:
+    """The accuracy promise on the evaluation split, in points (100 x metric).
+
+    Attributes:
+        metric: Its name.
+        points: Of the engine.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end.
+        drop_points: Teacher minus engine.
+        drop_low: Lower end of the paired 95 % bootstrap interval of the drop.
+        drop_high: Upper end.
+        agreement: Share of rows on which engine and teacher predict the same class.
+        rows: Size of the evaluation split.
+        verdict: Of the promise; the point estimate decides.
+    """
+
+    metric: str
+    points: float
+    low: float
+    high: float
+    drop_points: float
+    drop_low: float
+    drop_high: float
+    agreement: float
+    rows: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class NumericsResult:
+    """Largest difference of the logits on real samples: emitted fp32 graph against torch, engine against that graph.
+
+    The second has no tolerance for int8 (rounding is part of the candidate and is judged by the accuracy); a
+    re-run of a bundle compares with the outputs that were recorded and must reproduce them.
+    """
+
+    emitted_difference: float
+    emitted_tolerance: float
+    engine_difference: float
+    rows: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """Bytes of the engine and the tokenizer as shipped."""
+
+    engine_bytes: int
+    tokenizer_bytes: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All promises on the exported files."""
+
+    latency: LatencyResult
+    accuracy: AccuracyResult
+    numerics: NumericsResult
+    size: SizeResult
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the closing table: a model, measured in the same way as the others."""
+
+    name: str
+    accuracy_points: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    size_bytes: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Wall time of one stage of the pipeline, in seconds; `cached` = taken from an earlier run."""
+
+    stage: str
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run found out, for people and machines."""
+
+    version: str
+    date: str
+    teacher: str
+    data: str
+    task: TaskSpec
+    target: str
+    device: str
+    budget: Budget
+    workload: Workload
+    rung: str
+    precision: Precision
+    architecture: Architecture
+    options: CompileOptions
+    tail: float
+    predicted_ms: float | None
+    rows: tuple[Row, ...]
+    verification: Verification
+    lengths: dict[str, float]
+    stages: tuple[StageTime, ...]
+    evaluation_reads: int
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def speed_up(self) -> float | None:
+        """Median of the fastest compiled fp32 teacher over the engine's median."""
+        compiled = next((r.p50_ms for r in self.rows if r.name == "teacher, fp32 compiled"), None)
+        own = self.verification.latency.summary.p50_ms
+        return None if compiled is None else compiled / own
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in a bundle and where its numbers hold.
+
+    Attributes:
+        version: Of compressor.
+        files: Relative path -> SHA-256 of every other file of the bundle.
+        engine: Path of the target's engine, relative to the bundle.
+        inputs: Names of the graph's inputs, in order.
+        runtime: Name and version that the engine was compiled with.
+        options: Compile options of the engine as it must be loaded.
+        device: Key of the device's fingerprint.
+        device_model: The device in words.
+        workload: Shape of the latency promise.
+        budget: The promises.
+        task: Labels, columns and metric.
+        teacher_digest: Hash of the teacher's weights and config.
+        data_digest: Hash of the data that was read.
+        precision: Of the matrix products.
+        architecture: Of the student.
+        max_length: Longest input that the engine takes.
+        seed: Of everything random.
+    """
+
+    version: str
+    files: dict[str, str]
+    engine: str
+    inputs: tuple[str, ...]
+    runtime: str
+    options: CompileOptions
+    device: str
+    device_model: str
+    workload: Workload
+    budget: Budget
+    task: TaskSpec
+    teacher_digest: str
+    data_digest: str
+    precision: Precision
+    architecture: Architecture
+    max_length: int
+    seed: int
+
+
+def check_verification(verification: Verification) -> Verification:
+    """Border check: a verdict of `met` has no reasons, any other has at least one."""
+    if (verification.verdict is Verdict.MET) != (not verification.reasons):
+        raise BorderError(
+            f"a verdict is `met` exactly when there are no reasons, got {verification.verdict} with "
+            f"{verification.reasons}"
+        )
+    return verification

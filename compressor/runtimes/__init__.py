@@ -1,0 +1,6 @@
+"""Compile an ONNX graph for a device and run it; the one timing loop; exact statistics. Knows nothing of students."""
+
+from compressor.runtimes.base import Clock, Device, Engine, Feeds
+from compressor.runtimes.timing import Timings, engine_subject, time_alone, time_interleaved
+
+__all__ = ["Clock", "Device", "Engine", "Feeds", "Timings", "engine_subject", "time_alone", "time_interleaved"]

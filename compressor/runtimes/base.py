@@ -1,0 +1,54 @@
+"""What a device is to the rest of the project: something that compiles a graph, runs it and tells the time.
+
+Life of a device: `compile` as often as wanted (candidates, tables), `save_engine` once per finished candidate, then
+`fresh_samples` on the saved file, in processes that have seen nothing else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.records.latency import CompileOptions
+
+Feeds = Mapping[str, NDArray[np.int64]]
+Clock = Callable[[], int]  # nanoseconds, monotonic
+
+
+class Engine(Protocol):
+    """A compiled graph."""
+
+    inputs: tuple[str, ...]
+
+    def run(self, feeds: Feeds) -> NDArray[np.float32]:
+        """Host inputs, int64 [batch, length] each, to the host output `logits`, float32 [batch, classes]."""
+
+
+class Device(Protocol):
+    """A runtime on a machine, with a clock."""
+
+    runtime: str
+    clock: Clock
+
+    def yardstick(self) -> object:
+        """A fixed piece of work, to tell a disturbed stretch of time from a quiet one."""
+
+    def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
+        """The compile options worth measuring."""
+
+    def compile(self, model: bytes | Path, options: CompileOptions) -> Engine:
+        """A serialised ONNX model, or the path of one, compiled and ready.
+
+        Raises:
+            UnavailableError: The runtime refuses the graph or would run it elsewhere.
+        """
+
+    def save_engine(self, model: bytes, options: CompileOptions, path: Path) -> CompileOptions:
+        """Write the graph as the runtime's optimiser leaves it; returns the options to load it with."""
+
+    def fresh_samples(
+        self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
+    ) -> list[NDArray[np.int64]]:
+        """Raw times in nanoseconds of consecutive runs, one array per fresh process, `seconds` in all."""

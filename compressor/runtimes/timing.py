@@ -1,0 +1,130 @@
+"""The one timing loop, for tables, confirmation and verification alike.
+
+Several subjects are timed in turn, round after round, so that whatever disturbs the machine disturbs all of them; a
+yardstick between the rounds tells disturbed stretches from quiet ones. Each turn is a short burst whose first run is
+not recorded when there are several subjects: it brings the subject's own weights back into the caches, as they are
+when an engine runs alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.errors import UnavailableError
+from compressor.runtimes.base import Clock, Engine, Feeds
+
+WARM_UP_RUNS = 60
+WARM_UP_SECONDS = 1.0
+STABLE_WITHIN = 0.03
+DISTURBED_ABOVE = 1.25  # of the yardstick's lower quartile
+
+Subject = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Raw times in nanoseconds.
+
+    Attributes:
+        samples: Subject -> int64 [rounds, burst].
+        yardstick: int64 [rounds]; the yardstick before each round.
+    """
+
+    samples: dict[str, NDArray[np.int64]]
+    yardstick: NDArray[np.int64]
+
+    @property
+    def disturbed(self) -> NDArray[np.bool_]:
+        """[rounds]: the yardstick took far longer than it does on the quiet machine."""
+        return np.asarray(self.yardstick > DISTURBED_ABOVE * np.percentile(self.yardstick, 25))
+
+    def per_round(self, name: str) -> NDArray[np.float64]:
+        """Median of each burst of a subject, in microseconds, [rounds]."""
+        return np.median(self.samples[name], axis=1) / 1e3
+
+    def median_ms(self, name: str) -> float:
+        """Median over all runs of a subject."""
+        return float(np.median(self.samples[name])) / 1e6
+
+
+def engine_subject(engine: Engine, feeds: Sequence[Feeds]) -> Subject:
+    """Run an engine on one input after the other, round and round."""
+    inputs = cycle([{name: feed[name] for name in engine.inputs} for feed in feeds])
+    return lambda: engine.run(next(inputs))
+
+
+def warm_up(subject: Subject, clock: Clock) -> int:
+    """Run until the last ten runs are as fast as the ten before (or enough was tried); returns the number of runs."""
+    times: list[int] = []
+    begin = clock()
+    while len(times) < WARM_UP_RUNS and clock() - begin < WARM_UP_SECONDS * 1e9:
+        times.append(_timed(subject, clock))
+        if len(times) >= 20:
+            before, now = np.median(times[-20:-10]), np.median(times[-10:])
+            if abs(before - now) <= STABLE_WITHIN * now:
+                break
+    return len(times)
+
+
+def time_interleaved(
+    subjects: Mapping[str, Subject],
+    *,
+    clock: Clock,
+    seconds: float,
+    yardstick: Subject,
+    burst: int = 3,
+    min_rounds: int = 10,
+) -> Timings:
+    """Time subjects in turn for about `seconds` in all.
+
+    Args:
+        subjects: Name -> a call that is to be timed.
+        clock: Nanoseconds, monotonic.
+        seconds: Time to spend, warm-up not counted.
+        yardstick: Run and timed once before each round.
+        burst: Recorded runs per turn.
+        min_rounds: Rounds that are run however long they take.
+
+    Raises:
+        UnavailableError: The clock went backwards.
+    """
+    for subject in subjects.values():
+        warm_up(subject, clock)
+    warm_up(yardstick, clock)
+    samples: dict[str, list[list[int]]] = {name: [] for name in subjects}
+    marks: list[int] = []
+    rewarm = len(subjects) > 1
+    begin = clock()
+    while len(marks) < min_rounds or clock() - begin < seconds * 1e9:
+        marks.append(_timed(yardstick, clock))
+        for name, subject in subjects.items():
+            if rewarm:
+                subject()
+            samples[name].append([_timed(subject, clock) for _ in range(burst)])
+    return Timings({name: np.array(rows, dtype=np.int64) for name, rows in samples.items()}, np.array(marks))
+
+
+def time_alone(
+    subject: Subject, *, clock: Clock, seconds: float, yardstick: Subject
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Consecutive runs of one subject after warm-up: raw times in nanoseconds, no sample dropped, no correction.
+
+    Returns:
+        The times of all runs, and of a yardstick before every 16th run.
+    """
+    timings = time_interleaved(
+        {"subject": subject}, clock=clock, seconds=seconds, yardstick=yardstick, burst=16, min_rounds=4
+    )
+    return timings.samples["subject"].ravel(), timings.yardstick
+
+
+def _timed(subject: Subject, clock: Clock) -> int:
+    begin = clock()
+    subject()
+    spent = clock() - begin
+    if spent < 0:
+        raise UnavailableError(f"the clock went backwards by {-spent} ns during a measurement: run it again")
+    return spent

@@ -1,0 +1,6 @@
+"""Architectures, what may be cut, and how weights are inherited; pure."""
+
+from compressor.space.cutting import inherit, student_architecture
+from compressor.space.levels import head_levels, neuron_levels
+
+__all__ = ["head_levels", "inherit", "neuron_levels", "student_architecture"]

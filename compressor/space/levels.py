@@ -1,0 +1,19 @@
+"""The widths that each sub-layer may be cut to."""
+
+from compressor.records.architecture import Architecture
+
+# Share of the neurons that a level keeps; dense where the small students live.
+NEURON_SHARES = (0.0, 1 / 48, 1 / 24, 1 / 16, 1 / 12, 1 / 8, 1 / 6, 5 / 24, 1 / 4, 1 / 3, 5 / 12, 1 / 2, 2 / 3, 5 / 6, 1.0)
+NEURON_MULTIPLE = 16  # int8 and float32 kernels work on blocks of 16 columns
+
+
+def head_levels(teacher: Architecture) -> tuple[int, ...]:
+    """Every number of heads from none to all."""
+    return tuple(range(max(layer.heads for layer in teacher.layers) + 1))
+
+
+def neuron_levels(teacher: Architecture) -> tuple[int, ...]:
+    """Numbers of neurons, rising, from none to all, rounded to whole blocks of the kernels."""
+    full = max(layer.neurons for layer in teacher.layers)
+    rounded = {min(full, round(share * full / NEURON_MULTIPLE) * NEURON_MULTIPLE) for share in NEURON_SHARES}
+    return tuple(sorted(rounded | {0, full}))

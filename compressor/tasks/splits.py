@@ -1,0 +1,63 @@
+"""Carve a selection split from the training rows, stratified by label.
+
+Each class gives `size * its share` rows, rounded so that the sum is `size`; every class with two rows or more is in
+both parts, and a class with one row stays in train.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.errors import InputError
+
+Ints = NDArray[np.int64]
+
+_MOST_SELECTION_ROWS = 2000
+
+
+def default_selection_size(rows: int) -> int:
+    """10 % of the training rows, at most 2000: the standard error of an accuracy of 90 % is then 0.7 points."""
+    return min(_MOST_SELECTION_ROWS, rows // 10)
+
+
+def selection_split(labels: Ints, *, size: int, seed: int) -> tuple[Ints, Ints]:
+    """Split rows into train and selection.
+
+    Args:
+        labels: Class ids [rows].
+        size: Rows of the selection split.
+        seed: The same labels, size and seed give the same rows in every process.
+
+    Returns:
+        (train_idx [rows - size], selection_idx [size]): row numbers, sorted; together they are all rows.
+
+    Raises:
+        InputError: Too few rows for a selection split of this size with every class in both parts.
+    """
+    classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    takes = _rows_per_class(counts, size)
+    rng = np.random.default_rng(seed)
+    chosen = [
+        rng.permutation(np.flatnonzero(inverse == position))[: takes[position]] for position in range(len(classes))
+    ]
+    selection = np.sort(np.concatenate(chosen)).astype(np.int64)
+    rest = np.ones(len(labels), dtype=bool)
+    rest[selection] = False
+    return np.flatnonzero(rest).astype(np.int64), selection
+
+
+def _rows_per_class(counts: Ints, size: int) -> Ints:
+    """Largest-remainder shares [classes], each at least 1 and at most count - 1, with sum `size`."""
+    low, high = np.minimum(counts - 1, 1), counts - 1
+    least, most = max(1, int(low.sum())), int(high.sum())
+    if not least <= size <= most:
+        raise InputError(
+            f"cannot carve {size} rows out of {int(counts.sum())} training rows with every class in both parts "
+            f"({len(counts)} classes, {least} to at most {most} rows); give more training data or another size"
+        )
+    exact = counts * (size / counts.sum())
+    takes: Ints = np.clip(np.floor(exact).astype(np.int64), low, high)
+    while takes.sum() < size:
+        takes[np.argmax(np.where(takes < high, exact - takes, -np.inf))] += 1
+    while takes.sum() > size:
+        takes[np.argmax(np.where(takes > low, takes - exact, -np.inf))] -= 1
+    return takes

@@ -1,0 +1,5 @@
+"""Resolve and load a teacher; one adapter file per family onto the canonical encoder."""
+
+from compressor.teachers.loading import FAMILIES, Teacher, label_names, load_teacher
+
+__all__ = ["FAMILIES", "Teacher", "label_names", "load_teacher"]

@@ -1,0 +1,35 @@
+"""What an adapter of a model family has to say: the shape of its config and the names of its weights."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from compressor.errors import InputError
+from compressor.records.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of checkpoints.
+
+    Attributes:
+        name: `model_type` in its config.json.
+        architecture: (config, classes) -> canonical architecture; raises InputError where that cannot be.
+        names: architecture -> canonical parameter name to the checkpoint's.
+    """
+
+    name: str
+    architecture: Callable[[Mapping[str, Any], int], Architecture]
+    names: Callable[[Architecture], dict[str, str]]
+
+
+def require(config: Mapping[str, Any], field: str, allowed: tuple[object, ...]) -> None:
+    """Refuse a config value that the canonical encoder cannot express.
+
+    Raises:
+        InputError: The field has another value than those allowed.
+    """
+    value = config.get(field)
+    if value not in allowed:
+        known = ", ".join(repr(a) for a in allowed if a is not None)
+        raise InputError(f"the teacher's config.json has {field} = {value!r}; supported: {known}")

@@ -1,0 +1,139 @@
+"""A teacher folder (config.json, tokenizer.json, weights) to a canonical encoder with its weights.
+
+Weights travel as safetensors; a `pytorch_model.bin` is read with `weights_only=True`, so that nothing in it runs.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from compressor.encoder import Encoder
+from compressor.errors import InputError
+from compressor.records.architecture import Architecture
+from compressor.teachers.bert import BERT
+from compressor.teachers.family import Family
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (BERT,)}
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A fine-tuned teacher.
+
+    Attributes:
+        folder: Where it was read from; also holds its tokenizer files.
+        config: Its config.json.
+        label_names: Index = class id.
+        encoder: Canonical encoder with its weights, in evaluation mode.
+        digest: SHA-256 of its config and weights.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    label_names: tuple[str, ...]
+    encoder: Encoder
+    digest: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its shape."""
+        return self.encoder.architecture
+
+
+def load_teacher(folder: Path) -> Teacher:
+    """Read a fine-tuned teacher from a folder in the layout of `save_pretrained`.
+
+    Raises:
+        InputError: The folder or one of its files is missing, cut off, of an unsupported family, without a
+            classifier, or has weights that are not finite.
+    """
+    config = _read_config(folder)
+    family = FAMILIES.get(config.get("model_type", ""))
+    if family is None:
+        raise InputError(
+            f"{folder}: the family {config.get('model_type')!r} is not supported; supported: {', '.join(FAMILIES)}"
+        )
+    labels = label_names(config)
+    try:
+        shape = family.architecture(config, len(labels))
+    except KeyError as error:
+        raise InputError(f"{folder / 'config.json'} has no field {error}; is it a {family.name} config?") from error
+    path = _weights_path(folder)
+    encoder = Encoder(shape)
+    encoder.load_state_dict(_canonical(_read_weights(path), family.names(shape), encoder, path))
+    digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
+    return Teacher(folder, config, labels, encoder.eval(), digest)
+
+
+def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes, in the order of their ids; `id2label`, else as many numbers as `num_labels` says."""
+    named = config.get("id2label")
+    if isinstance(named, Mapping) and named:
+        return tuple(str(named[key]) for key in sorted(named, key=int))
+    return tuple(str(index) for index in range(int(config.get("num_labels", 2))))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not folder.is_dir():
+        raise InputError(
+            f"--teacher: expected a folder with config.json, tokenizer.json and weights; {folder} is not a folder. "
+            "Save a model with `save_pretrained(DIR)` of both the model and the tokenizer"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--teacher: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"--teacher: {path} is not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise InputError(f"--teacher: {path} holds {type(config).__name__}, expected a JSON object")
+    return config
+
+
+def _weights_path(folder: Path) -> Path:
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(f"--teacher: {folder} has no weights: expected model.safetensors (or pytorch_model.bin)")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
+        raise InputError(f"--teacher: {path} cannot be read, is it whole? ({error})") from error
+    except Exception as error:  # the unpickler's own error type is private and changed between releases
+        raise InputError(
+            f"--teacher: {path} holds more than tensors and will not be unpickled; save it as safetensors "
+            f"({type(error).__name__})"
+        ) from error
+    return weights
+
+
+def _canonical(weights: dict[str, Tensor], names: dict[str, str], encoder: Encoder, path: Path) -> dict[str, Tensor]:
+    missing = [theirs for theirs in names.values() if theirs not in weights]
+    if missing:
+        head = " (the classifier is missing: fine-tune the model first)" if "classifier.weight" in missing else ""
+        raise InputError(f"--teacher: {path} lacks {len(missing)} weights, the first is {missing[0]}{head}")
+    expected = encoder.state_dict()
+    state = {ours: weights[theirs].float() for ours, theirs in names.items()}
+    for ours, tensor in state.items():
+        if tensor.shape != expected[ours].shape:
+            raise InputError(
+                f"--teacher: {names[ours]} in {path} has shape {tuple(tensor.shape)}, config.json says "
+                f"{tuple(expected[ours].shape)}"
+            )
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"--teacher: {names[ours]} in {path} holds values that are not finite")
+    return state

@@ -1,0 +1,30 @@
+"""What all tests share: the checkout, the folder of real data, and which tests are heavy."""
+
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test on real data is a heavy test; one marker is enough."""
+    for item in items:
+        if item.get_closest_marker("real_data"):
+            item.add_marker(pytest.mark.heavy)
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the checkout."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder `shared` beside (or in) the checkout, with real teachers and data; skips where there is none."""
+    for place in (CHECKOUT.parent / "shared", CHECKOUT / "shared"):
+        if place.is_dir():
+            return place
+    pytest.skip("no folder `shared` beside the checkout")
