@@ -49,7 +49,7 @@ class Attention(nn.Module):
         return normed
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, self.head_size)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
 
     def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
         """The same in ONNX; returns the name of the result."""

@@ -1,5 +1,7 @@
 """Feed-forward sub-layer: LayerNorm(x + W_2 activation(W_1 x + b_1) + b_2)."""
 
+from collections.abc import Callable
+
 import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor, nn
 
@@ -7,8 +9,8 @@ from compressor.encoder.arrays import array
 from compressor.encoder.graph import GraphBuilder
 from compressor.records.architecture import Activation, Architecture
 
-_TORCH = {"gelu": F.gelu, "relu": F.relu}
-_ONNX = {"gelu": "Gelu", "relu": "Relu"}
+_TORCH: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
+_ONNX: dict[Activation, str] = {"gelu": "Gelu", "relu": "Relu"}
 
 
 class FeedForward(nn.Module):

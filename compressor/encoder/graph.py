@@ -4,6 +4,8 @@ Only standard operators of opset 20, and an explicit IR version: `onnx.helper` w
 which the runtimes in the field refuse.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -53,7 +55,7 @@ class GraphBuilder:
         """Add a node with one output; returns that output's name."""
         return self.nodes(operator, inputs, [name], **attributes)[0]
 
-    def nodes(self, operator: str, inputs: list[str], names: list[str], **attributes: object) -> list[str]:
+    def nodes(self, operator: str, inputs: list[str], names: list[str], **attributes: Any) -> list[str]:
         """Add a node with several outputs; returns their names."""
         unique = [self._unique(name) for name in names]
         self._nodes.append(helper.make_node(operator, inputs, unique, name=unique[0], **attributes))

@@ -30,7 +30,7 @@ class Head(nn.Module):
 
 
 def _gemm(graph: GraphBuilder, x: str, linear: nn.Linear, name: str) -> str:
-    """A product on [batch, width]: one Gemm, left in float32 because one row costs more to quantise than to multiply."""
+    """A product on [batch, width]: one Gemm, left in float32: one row costs more to quantise than to multiply."""
     weight = graph.constant(array(linear.weight), f"{name}.weight")
     bias = graph.constant(array(linear.bias), f"{name}.bias")
     return graph.node("Gemm", [x, weight, bias], name, transB=1)

@@ -30,6 +30,4 @@ def estimate(
     scale = (calibration or Calibration()).scale
     costs = [table.cost(op) for op in operations(shape, precision)]
     error = math.sqrt(sum(cost.standard_error_us**2 for cost in costs))
-    return Measured(
-        scale * sum(cost.value_us for cost in costs), scale * error, min(cost.samples for cost in costs)
-    )
+    return Measured(scale * sum(cost.value_us for cost in costs), scale * error, min(cost.samples for cost in costs))

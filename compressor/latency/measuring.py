@@ -7,6 +7,7 @@ removes drift. The stem is the exception: it is the whole model without layers, 
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,9 @@ def op_feeds(shape: Architecture, op: OpKey, workload: Workload) -> list[Feeds]:
         ids = random.integers(0, shape.vocabulary, size=(16, *rows))
         return [{"input_ids": i, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)} for i in ids]
     length = 1 if op.kind == "feed_forward" and op.first_token else workload.sequence_length
-    hidden = random.standard_normal((workload.batch, length, shape.hidden)).astype(np.float32)
-    return [{"hidden": hidden, "attention_mask": mask}]
+    size = (MANY, workload.batch, length, shape.hidden)
+    hidden = {f"hidden{i}": x for i, x in enumerate(random.standard_normal(size).astype(np.float32))}
+    return [{**hidden, "attention_mask": mask}]
 
 
 def smooth(entries: list[TableEntry]) -> list[TableEntry]:
@@ -89,10 +91,9 @@ def smooth(entries: list[TableEntry]) -> list[TableEntry]:
 
     Pool-adjacent-violators (Ayer et al. 1955); without it a search picks the entries whose noise was lucky.
     """
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[OpKey, list[int]] = {}
     for index, entry in enumerate(entries):
-        op = entry.op
-        groups.setdefault((op.kind, op.precision, op.first_token, op.hidden), []).append(index)
+        groups.setdefault(replace(entry.op, width=0), []).append(index)
     result = list(entries)
     for indices in groups.values():
         indices.sort(key=lambda i: entries[i].op.width)

@@ -1,7 +1,8 @@
 """Graphs that hold k copies of one op, made by the emitter and the precision passes that make the final model.
 
-Ops that keep all positions are chained: x -> op -> op -> ... Ops that keep only the first token are put side by side on
-the same input and their results are added up, since each needs all positions as input.
+Ops that keep all positions are chained: x -> op -> op -> ... Ops that keep only the first token need all positions as
+input, so they stand side by side, each on an input of its own: on a common one its quantisation would be shared, and
+the runtime would pick other kernels than it does in a model.
 """
 
 import onnx
@@ -15,25 +16,29 @@ from compressor.records.architecture import Architecture, OpKey
 def op_graph(shape: Architecture, op: OpKey, copies: int) -> onnx.ModelProto:
     """A model with `copies` of an op, random weights.
 
-    Inputs `hidden`: float32 [batch, length, hidden] (length 1 behind the first token) and, for attention,
-    `attention_mask`: int64 [batch, length].
+    Inputs `hidden0`, ...: float32 [batch, length, hidden] (length 1 behind the first token), one or, side by side, one
+    per copy; and `attention_mask`: int64 [batch, length].
     """
     graph = GraphBuilder()
     length: int | str = 1 if op.kind == "feed_forward" and op.first_token else "length"
-    x = graph.input("hidden", FLOAT, ["batch", length, shape.hidden])
-    results: list[str] = []
+    side_by_side = op.kind == "attention" and op.first_token
+    inputs = [
+        graph.input(f"hidden{index}", FLOAT, ["batch", length, shape.hidden])
+        for index in range(copies if side_by_side else 1)
+    ]
+    x, results = inputs[0], []
     mask = emit_additive_mask(graph, graph.input("attention_mask", INT64, ["batch", "length"]))
     for index in range(copies):
         block = _block(shape, op)
         name = f"copy{index}"
         if isinstance(block, FeedForward):
             x = block.emit(graph, x, name)
-        elif op.first_token:
-            results.append(block.emit(graph, x, mask, name, first_token=True))
+        elif side_by_side:
+            results.append(block.emit(graph, inputs[index], mask, name, first_token=True))
         else:
             x = block.emit(graph, x, mask, name)
-    for index, result in enumerate(results):
-        x = result if index == 0 else graph.node("Add", [x, result], f"sum{index}")
+    if results:
+        x = graph.node("Concat", results, "results", axis=1)
     graph.output(x, FLOAT, ["batch", "rows", shape.hidden])
     return apply_precision(graph.build(f"{copies} x {op}"), op.precision)
 

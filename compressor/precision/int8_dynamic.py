@@ -32,7 +32,8 @@ def int8_dynamic(model: onnx.ModelProto) -> PassResult:
     rewriter = _Rewriter(constants)
     nodes = [new for node in model.graph.node for new in rewriter.rewrite(node)]
     quantised = rewriter.replaced
-    kept = [tensor for name, tensor in constants.items() if name not in quantised]
+    read = {name for node in nodes for name in node.input}  # an embedding may share a product's matrix
+    kept = [tensor for name, tensor in constants.items() if name in read or name not in quantised]
     graph = helper.make_graph(
         nodes, model.graph.name, model.graph.input, model.graph.output, [*kept, *rewriter.constants]
     )

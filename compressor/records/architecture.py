@@ -131,8 +131,8 @@ def check_architecture(architecture: Architecture) -> Architecture:
     for index, layer in enumerate(architecture.layers):
         if layer.heads < 0 or layer.neurons < 0 or layer.heads + layer.neurons == 0:
             raise BorderError(f"layer {index} of {architecture} has no width: drop it from `layers` instead")
-    sizes = (architecture.hidden, architecture.head_size, architecture.vocabulary, architecture.classes)
-    if min(sizes) < 1 or architecture.positions < 1:
+    tables = (architecture.vocabulary, architecture.positions, architecture.token_types)
+    if min(architecture.hidden, architecture.head_size, architecture.classes, *tables) < 1:
         raise BorderError(f"every size of an architecture must be at least 1, got {architecture}")
     return architecture
 

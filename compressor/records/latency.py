@@ -1,5 +1,6 @@
 """Compile options, measured times and the latency table that is made of them."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -92,11 +93,12 @@ class LatencySummary:
 
 
 def check_table(table: LatencyTable) -> LatencyTable:
-    """Border check: no op twice, every cost finite; a cost may be negative only within its error."""
+    """Border check: no op twice, every cost finite and not negative, with samples behind it."""
     if len({entry.op for entry in table.entries}) != len(table.entries):
         raise BorderError("the latency table has an op twice")
     for entry in table.entries:
         cost = entry.cost
-        if cost.value_us != cost.value_us or cost.value_us < 0 or cost.samples < 1:
-            raise BorderError(f"the cost of `{entry.op}` must be a number of at least 0 with samples, got {cost}")
+        finite = math.isfinite(cost.value_us) and math.isfinite(cost.standard_error_us)
+        if not finite or cost.value_us < 0 or cost.samples < 1:
+            raise BorderError(f"the cost of `{entry.op}` must be finite, at least 0 and with samples, got {cost}")
     return table

@@ -63,6 +63,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Refuse budgets that mean nothing."""
+        if self.max_latency_ms is not None and not self.max_latency_ms > 0:
+            raise InputError(f"--max-latency: expected more than zero, got {self.max_latency_ms:g} ms")
+        if self.max_size_bytes is not None and self.max_size_bytes < 1:
+            raise InputError(f"--max-size: expected more than zero, got {self.max_size_bytes} bytes")
         if not 50 <= self.percentile < 100:
             raise InputError(f"--percentile: expected at least 50 and less than 100, got {self.percentile:g}")
         if not 0 <= self.max_accuracy_drop_points <= 100:

@@ -8,10 +8,11 @@ from another version fails here, with the name of the field, and not three stage
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from compressor.errors import InputError
 
@@ -21,7 +22,7 @@ R = TypeVar("R")
 
 
 @cache
-def _adapter(kind: type[Any]) -> Any:
+def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter  # 0.1 s: only paid by commands that read or write a record
 
     return TypeAdapter(kind)
@@ -45,16 +46,32 @@ def from_dict(kind: type[R], plain: dict[str, Any], *, where: str = "record") ->
     """A record from plain JSON types.
 
     Raises:
-        InputError: A field is missing, of the wrong type or out of its range; the message names it.
+        InputError: A field is missing, unknown, of the wrong type or out of its range; the message names it.
     """
     from pydantic import ValidationError
 
     try:
-        record: R = _adapter(kind).validate_python(plain)
+        # Strict, and as JSON: lists are tuples and words are enums, but "3" and true are no integers.
+        record: R = _adapter(cast(Any, kind)).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(record)'}: {e['msg']}" for e in error.errors())
         raise InputError(f"{where} is not a valid {kind.__name__}: {faults}") from error
+    if unknown := sorted(_unknown(plain, to_dict(record))):
+        raise InputError(f"{where} is not a valid {kind.__name__}: it has no field {', '.join(unknown)}")
     return record
+
+
+def _unknown(given: object, known: object, path: str = "") -> Iterator[str]:
+    """Paths of the keys in `given` that the record did not take; pydantic passes over them."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, value in given.items():
+            if key in known:
+                yield from _unknown(value, known[key], f"{path}{key}.")
+            else:
+                yield f"{path}{key}"
+    elif isinstance(given, list) and isinstance(known, list):
+        for index, (a, b) in enumerate(zip(given, known, strict=True)):
+            yield from _unknown(a, b, f"{path}{index}.")
 
 
 def from_json(kind: type[R], text: str, *, where: str = "record") -> R:
@@ -95,6 +112,8 @@ def load(kind: type[R], path: Path) -> R:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not JSON ({error}); was it damaged?") from error
     return from_json(kind, text, where=str(path))
 
 

@@ -32,13 +32,15 @@ def parse_seconds(text: str, flag: str = "--time-budget") -> float:
 
 def parse_bytes(text: str, flag: str = "--max-size") -> int:
     """`20MB` -> 20_000_000, `20MiB` -> 20_971_520; the unit is required."""
-    return int(_parse(text, {k: float(v) for k, v in _BYTES.items()}, flag, "20MB"))
+    return round(_parse(text, {k: float(v) for k, v in _BYTES.items()}, flag, "20MB"))
 
 
 def format_ms(milliseconds: float) -> str:
     """Milliseconds with three significant digits: `0.0123 ms` is `12.3 us`."""
     if milliseconds < 0.1:
         return f"{milliseconds * 1e3:.3g} us"
+    if milliseconds >= 999.5:  # `g` would switch to an exponent
+        return f"{milliseconds:.0f} ms"
     return f"{milliseconds:.3g} ms"
 
 

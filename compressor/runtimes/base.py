@@ -6,14 +6,14 @@ Life of a device: `compile` as often as wanted (candidates, tables), `save_engin
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.records.latency import CompileOptions
 
-Feeds = Mapping[str, NDArray[np.int64]]
+Feeds = Mapping[str, NDArray[Any]]
 Clock = Callable[[], int]  # nanoseconds, monotonic
 
 

@@ -1,13 +1,14 @@
 """A deterministic fake device with a virtual clock: real outputs, made-up times.
 
-    time of a run = (overhead x nodes + sum over constant products of 2 x rows x K x N / rate) x noise
+    time of a run = (overhead x nodes + sum over products with a constant [K, N] of 2 x rows x K x N / rate) x noise
 
-The outputs come from ONNX Runtime, so accuracy is real; the clock only moves when an engine runs, so the whole chain
-from teacher to report can be tested in seconds, with the same result on every machine.
+with the rows that the product has at the run's shapes: one per input, not per token, in the pooler and behind the last
+attention. The outputs come from ONNX Runtime, so accuracy is real; the clock only moves when an engine runs, so the
+whole chain from teacher to report can be tested in seconds, with the same result on every machine.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +42,20 @@ class VirtualClock:
 class FakeEngine:
     """A graph whose runs move the virtual clock."""
 
-    def __init__(self, model: onnx.ModelProto, device: "FakeDevice") -> None:
-        self._engine = onnxruntime_cpu.compile_model(model.SerializeToString(), CompileOptions(threads=1))
+    def __init__(self, model: bytes | Path, device: "FakeDevice") -> None:
+        self._engine = onnxruntime_cpu.compile_model(model, CompileOptions(threads=1))
         self.inputs = self._engine.inputs
         self._device = device
-        self._nodes = len(model.graph.node)
-        self._cost_per_row_ns = product_cost_ns(model)
+        self._model = onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load_model(model)
+        self._cost_ns: dict[tuple[tuple[int, ...], ...], float] = {}  # at the shapes of the inputs
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
         """See `Engine`."""
-        rows = int(np.prod(feeds[self.inputs[0]].shape))
-        self._device.pass_time(NODE_OVERHEAD_NS * self._nodes + rows * self._cost_per_row_ns)
+        shapes = {name: feeds[name].shape for name in self.inputs}
+        key = tuple(shapes.values())
+        if key not in self._cost_ns:
+            self._cost_ns[key] = NODE_OVERHEAD_NS * len(self._model.graph.node) + products_ns(self._model, shapes)
+        self._device.pass_time(self._cost_ns[key])
         return self._engine.run(feeds)
 
 
@@ -87,8 +91,7 @@ class FakeDevice:
     def compile(self, model: bytes | Path, options: CompileOptions) -> FakeEngine:
         """See `Device`."""
         del options
-        data = model if isinstance(model, bytes) else model.read_bytes()
-        return FakeEngine(onnx.load_model_from_string(data), self)
+        return FakeEngine(model, self)
 
     def save_engine(self, model: bytes, options: CompileOptions, path: Path) -> CompileOptions:
         """See `Device`; the fake has no optimiser."""
@@ -109,12 +112,26 @@ class FakeDevice:
         return list(samples)
 
 
-def product_cost_ns(model: onnx.ModelProto) -> float:
-    """Nanoseconds per token of all products with a constant matrix."""
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    products = [
-        (node.op_type, shapes[node.input[1]])
-        for node in model.graph.node
-        if node.op_type in RATE_FLOP_PER_NS and node.input[1] in shapes
-    ]
-    return sum(2 * math.prod(shape) / RATE_FLOP_PER_NS[operator] for operator, shape in products)
+def products_ns(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> float:
+    """Nanoseconds of all products with a constant matrix, at these shapes of the graph's inputs.
+
+    A product costs 2 x size of the result x K, where the result [..., N] has as many rows as the input.
+    """
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for value in fixed.graph.input:
+        for dimension, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
+            dimension.dim_value = size
+    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
+    results = {
+        value.name: math.prod(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
+        for value in (*inferred.graph.value_info, *inferred.graph.output)
+    }
+    matrices = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    total = 0.0
+    for node in model.graph.node:
+        if node.op_type in RATE_FLOP_PER_NS and node.input[1] in matrices:
+            transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+            inner = matrices[node.input[1]][1 if transposed else 0]
+            total += 2 * results[node.output[0]] * inner / RATE_FLOP_PER_NS[node.op_type]
+    return total

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,8 @@ def fresh_processes(
     with tempfile.TemporaryDirectory(prefix="compressor-") as folder:
         paths = [Path(folder) / name for name in ("spec.json", "feeds.npz", "samples.npy")]
         paths[0].write_text(json.dumps(spec), encoding="utf-8")
-        np.savez(paths[1], **{f"{i}.{name}": value for i, feed in enumerate(feeds) for name, value in feed.items()})
+        arrays: dict[str, Any] = {f"{i}.{name}": value for i, feed in enumerate(feeds) for name, value in feed.items()}
+        np.savez(paths[1], **arrays)
         samples = []
         for _ in range(processes):
             command = [sys.executable, "-m", module, *map(str, paths)]

@@ -43,7 +43,7 @@ class Timings:
 
     def per_round(self, name: str) -> NDArray[np.float64]:
         """Median of each burst of a subject, in microseconds, [rounds]."""
-        return np.median(self.samples[name], axis=1) / 1e3
+        return np.asarray(np.median(self.samples[name], axis=1) / 1e3, dtype=np.float64)
 
     def median_ms(self, name: str) -> float:
         """Median over all runs of a subject."""

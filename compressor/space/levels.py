@@ -3,7 +3,7 @@
 from compressor.records.architecture import Architecture
 
 # Share of the neurons that a level keeps; dense where the small students live.
-NEURON_SHARES = (0.0, 1 / 48, 1 / 24, 1 / 16, 1 / 12, 1 / 8, 1 / 6, 5 / 24, 1 / 4, 1 / 3, 5 / 12, 1 / 2, 2 / 3, 5 / 6, 1.0)
+NEURON_SHARES = tuple(part / 48 for part in (0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48))
 NEURON_MULTIPLE = 16  # int8 and float32 kernels work on blocks of 16 columns
 
 

@@ -49,7 +49,8 @@ def names(shape: Architecture) -> dict[str, str]:
         "head.classifier": "classifier",
     }
     for index in range(len(shape.layers)):
-        modules |= {f"layers.{index}.{ours}": f"bert.encoder.layer.{index}.{theirs}" for ours, theirs in _LAYER.items()}
+        layer = f"bert.encoder.layer.{index}"
+        modules |= {f"layers.{index}.{ours}": f"{layer}.{theirs}" for ours, theirs in _LAYER.items()}
     parameters = {f"{a}.{part}": f"{b}.{part}" for a, b in modules.items() for part in ("weight", "bias")}
     tables = {"word": "word", "position": "position", "token_type": "token_type"}
     return parameters | {

@@ -29,7 +29,9 @@ def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
 
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
     torch.set_num_threads(spec["threads"])
-    model = AutoModelForSequenceClassification.from_pretrained(spec["teacher"], local_files_only=True).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(
+        spec["teacher"], local_files_only=True, dtype=torch.float32
+    ).eval()
     feeds = read_feeds(Path(feeds_path))
     position = 0
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from compressor.encoder import Encoder
-from compressor.errors import InputError
-from compressor.records.architecture import Architecture
+from compressor.errors import BorderError, InputError
+from compressor.records.architecture import Architecture, check_architecture
 from compressor.teachers.bert import BERT
 from compressor.teachers.family import Family
 
@@ -61,11 +61,13 @@ def load_teacher(folder: Path) -> Teacher:
         raise InputError(
             f"{folder}: the family {config.get('model_type')!r} is not supported; supported: {', '.join(FAMILIES)}"
         )
-    labels = label_names(config)
     try:
-        shape = family.architecture(config, len(labels))
+        labels = label_names(config)
+        shape = check_architecture(family.architecture(config, len(labels)))
     except KeyError as error:
         raise InputError(f"{folder / 'config.json'} has no field {error}; is it a {family.name} config?") from error
+    except (TypeError, ValueError, ArithmeticError, BorderError) as error:
+        raise InputError(f"{folder / 'config.json'} is not a valid {family.name} config: {error}") from error
     path = _weights_path(folder)
     encoder = Encoder(shape)
     encoder.load_state_dict(_canonical(_read_weights(path), family.names(shape), encoder, path))
@@ -110,7 +112,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(f"--teacher: {path} cannot be read, is it whole? ({error})") from error
     except Exception as error:  # the unpickler's own error type is private and changed between releases
@@ -118,7 +120,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             f"--teacher: {path} holds more than tensors and will not be unpickled; save it as safetensors "
             f"({type(error).__name__})"
         ) from error
-    return weights
+    if not isinstance(weights, dict):
+        raise InputError(f"--teacher: {path} holds {type(weights).__name__}, expected a dictionary of tensors")
+    return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
 
 
 def _canonical(weights: dict[str, Tensor], names: dict[str, str], encoder: Encoder, path: Path) -> dict[str, Tensor]:

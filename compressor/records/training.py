@@ -1,0 +1,41 @@
+"""How a model is trained; every number that decides the result is in here."""
+
+from dataclasses import dataclass
+
+from compressor.errors import BorderError
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """One training.
+
+    Attributes:
+        steps: Optimiser steps.
+        batch: Rows per step, over all ranks.
+        learning_rate: Peak; linear warm-up, then linear to zero.
+        warm_up_share: Share of the steps that warm up.
+        weight_decay: Of AdamW, on matrices only.
+        clip: Largest norm of the gradient.
+        ranks: Processes that share each batch.
+        threads: Per rank.
+        seed: Of the data order.
+        checkpoint_steps: Steps between two checkpoints.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    ranks: int
+    seed: int
+    threads: int = 1
+    warm_up_share: float = 0.06
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    checkpoint_steps: int = 500
+
+
+def check_plan(plan: TrainPlan) -> TrainPlan:
+    """Border check: at least one step, and a batch that gives every rank the same number of rows."""
+    if plan.steps < 1 or plan.ranks < 1 or plan.batch < plan.ranks or plan.batch % plan.ranks:
+        raise BorderError(f"expected steps >= 1 and a batch that is a multiple of the ranks, got {plan}")
+    return plan

@@ -1,0 +1,86 @@
+"""Damage of every level of every sub-layer: what the teacher's outputs lose when only that one is cut.
+
+    e(l, k) = mean over examples of T^2 KL(softmax(z / T) || softmax(z_(l,k) / T)),  T = 2
+
+Replaced-block scoring (Puzzle, Bercovich et al. 2024, section 3.2) on the teacher itself. The hidden states in front of
+each layer are computed once; only the layers behind the cut run again. Level 0 leaves out the whole sub-layer, its bias
+and its norm, as the student will.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
+from torch import Tensor
+
+from compressor.encoder import Encoder, additive_mask
+from compressor.records.score import LayerScore, ScoredSpace, check_scores
+from compressor.score.batches import Batch
+from compressor.score.importance import order, unit_importance
+from compressor.space import head_levels, neuron_levels
+
+TEMPERATURE = 2.0
+
+Progress = Callable[[float], None]
+
+
+def score_space(
+    teacher: Encoder,
+    importance_batches: Sequence[Batch],
+    damage_batches: Sequence[Batch],
+    *,
+    progress: Progress | None = None,
+) -> ScoredSpace:
+    """Order of the units of every layer and damage of every level."""
+    shape = teacher.architecture
+    levels = head_levels(shape), neuron_levels(shape)
+    importance = unit_importance(teacher, importance_batches)
+    orders = [(order(heads), order(neurons)) for heads, neurons in importance]
+    totals = [[torch.zeros(len(k), dtype=torch.float64) for k in levels] for _ in shape.layers]
+    rows = sum(len(batch.ids) for batch in damage_batches)
+    for done, batch in enumerate(damage_batches):
+        _add_batch(teacher, batch, levels, orders, totals)
+        if progress is not None:
+            progress((done + 1) / len(damage_batches))
+    scores = [
+        LayerScore(heads, neurons, *(tuple(float(x) / rows for x in total) for total in pair))
+        for (heads, neurons), pair in zip(orders, totals, strict=True)
+    ]
+    return check_scores(ScoredSpace(*levels, tuple(scores)), shape)
+
+
+@torch.inference_mode()
+def _add_batch(
+    teacher: Encoder,
+    batch: Batch,
+    levels: tuple[tuple[int, ...], tuple[int, ...]],
+    orders: list[tuple[tuple[int, ...], tuple[int, ...]]],
+    totals: list[list[Tensor]],
+) -> None:
+    mask = additive_mask(batch.mask)
+    x = teacher.embeddings(batch.ids, batch.type_ids)
+    target = teacher.from_layer(0, x, mask)
+    for index, layer in enumerate(teacher.architecture.layers):
+        after_attention = teacher.layers[index].attention(x, mask)
+        for k, heads in enumerate(levels[0]):
+            keep = _keep(orders[index][0][:heads], layer.heads)
+            cut = x if heads == 0 else teacher.layers[index].attention(x, mask, keep=keep)
+            logits = teacher.from_layer(index + 1, teacher.layers[index].feed_forward(cut), mask)
+            totals[index][0][k] += divergence(target, logits)
+        for k, neurons in enumerate(levels[1]):
+            keep = _keep(orders[index][1][:neurons], layer.neurons)
+            cut = after_attention if neurons == 0 else teacher.layers[index].feed_forward(after_attention, keep=keep)
+            totals[index][1][k] += divergence(target, teacher.from_layer(index + 1, cut, mask))
+        x = teacher.layers[index].feed_forward(after_attention)
+
+
+def divergence(target: Tensor, logits: Tensor) -> float:
+    """Sum over rows of T^2 KL(softmax(target / T) || softmax(logits / T)); both [rows, classes]; at least 0."""
+    p, q = (target / TEMPERATURE).log_softmax(-1), (logits / TEMPERATURE).log_softmax(-1)
+    return max(0.0, TEMPERATURE**2 * float(F.kl_div(q, p, reduction="sum", log_target=True)))
+
+
+def _keep(units: tuple[int, ...], width: int) -> Tensor:
+    keep = torch.zeros(1, width)
+    keep[0, list(units)] = 1.0
+    return keep

@@ -1,0 +1,8 @@
+"""The one training loop: ranks, schedules, checkpoints, data order; what a step computes is given to it."""
+
+from compressor.train.job import Job, Setup, Step
+from compressor.train.loop import Trainer, learning_rate
+from compressor.train.order import DataOrder
+from compressor.train.ranks import train
+
+__all__ = ["DataOrder", "Job", "Setup", "Step", "Trainer", "learning_rate", "train"]

@@ -1,0 +1,31 @@
+"""What the training loop is given: the model, its loss and the data, set up anew in every rank."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from compressor.train.order import DataOrder
+
+
+class Step(Protocol):
+    """Loss of some rows: (model, row numbers) -> the SUM of the rows' losses, a scalar."""
+
+    def __call__(self, model: nn.Module, rows: object) -> Tensor:
+        """Compute it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A model that is ready to be trained; parameters without `requires_grad` stay as they are."""
+
+    model: nn.Module
+    step: Step
+    order: DataOrder
+
+
+class Job(Protocol):
+    """A training as a small value that can be sent to another process; big things travel as paths."""
+
+    def setup(self) -> Setup:
+        """Called once in every rank."""
