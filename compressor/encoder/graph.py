@@ -32,8 +32,8 @@ class GraphBuilder:
         self._count[name] = number + 1
         return f"{name}_{number}" if number else name
 
-    def input(self, name: str, element: int, shape: list[str | int]) -> str:
-        """Declare a graph input; a string in the shape is a free dimension."""
+    def input(self, name: str, element: int, shape: list[str | int | None]) -> str:
+        """Declare a graph input; a string in the shape is a free dimension, None one of which nothing is known."""
         self._inputs.append(helper.make_tensor_value_info(name, element, shape))
         return name
 

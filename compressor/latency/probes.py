@@ -2,7 +2,8 @@
 
 Ops that keep all positions are chained: x -> op -> op -> ... Ops that keep only the first token need all positions as
 input, so they stand side by side, each on an input of its own: on a common one its quantisation would be shared, and
-the runtime would pick other kernels than it does in a model.
+the runtime would pick other kernels than it does in a model. The length of `hidden` is unknown to the runtime, as it is
+behind the embeddings of a model; if it had a name, norms would be fused that are not fused there.
 """
 
 import onnx
@@ -20,10 +21,9 @@ def op_graph(shape: Architecture, op: OpKey, copies: int) -> onnx.ModelProto:
     per copy; and `attention_mask`: int64 [batch, length].
     """
     graph = GraphBuilder()
-    length: int | str = 1 if op.kind == "feed_forward" and op.first_token else "length"
     side_by_side = op.kind == "attention" and op.first_token
     inputs = [
-        graph.input(f"hidden{index}", FLOAT, ["batch", length, shape.hidden])
+        graph.input(f"hidden{index}", FLOAT, ["batch", None, shape.hidden])
         for index in range(copies if side_by_side else 1)
     ]
     x, results = inputs[0], []
@@ -44,8 +44,10 @@ def op_graph(shape: Architecture, op: OpKey, copies: int) -> onnx.ModelProto:
 
 
 def stem_graph(shape: Architecture, op: OpKey) -> onnx.ModelProto:
-    """The model without layers."""
-    return apply_precision(Encoder(shape.with_layers(())).emit(), op.precision)
+    """The model without layers; the mask is an output too, or the runtime would drop it as nobody reads it."""
+    model = Encoder(shape.with_layers(())).emit()
+    model.graph.output.append(onnx.helper.make_tensor_value_info("mask", FLOAT, ["batch", 1, 1, "length"]))
+    return apply_precision(model, op.precision)
 
 
 def _block(shape: Architecture, op: OpKey) -> Attention | FeedForward:

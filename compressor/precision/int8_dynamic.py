@@ -67,8 +67,8 @@ class _Rewriter:
         new += [
             helper.make_node("MatMulInteger", [data, weight_name, zero], [f"{out}.integer"], name=f"{out}.integer"),
             helper.make_node("Cast", [f"{out}.integer"], [f"{out}.cast"], name=f"{out}.cast", to=TensorProto.FLOAT),
-            helper.make_node("Mul", [scale, weight_scale], [f"{out}.scale"], name=f"{out}.scale"),
-            helper.make_node("Mul", [f"{out}.cast", f"{out}.scale"], [out], name=out),
+            helper.make_node("Mul", [scale, weight_scale], [f"{out}.step"], name=f"{out}.step"),
+            helper.make_node("Mul", [f"{out}.cast", f"{out}.step"], [out], name=out),
         ]
         return new
 

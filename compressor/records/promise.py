@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from compressor.errors import InputError
+from compressor.errors import ExitCode, InputError
 
 
 class Verdict(StrEnum):
@@ -81,3 +81,14 @@ def combine(verdicts: list[Verdict]) -> Verdict:
         if verdict in verdicts:
             return verdict
     return Verdict.MET
+
+
+def exit_code(verdict: Verdict) -> ExitCode:
+    """How a command ends that came to this verdict."""
+    codes = {
+        Verdict.MET: ExitCode.MET,
+        Verdict.MISSED: ExitCode.MISSED,
+        Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+        Verdict.UNVERIFIED: ExitCode.UNAVAILABLE,
+    }
+    return codes[verdict]

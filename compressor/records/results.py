@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from compressor.errors import BorderError
-from compressor.records.architecture import Architecture, Precision
+from compressor.records.architecture import Architecture, Layer, Precision
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget, Reason, Verdict, Workload
 from compressor.records.task import TaskSpec
@@ -99,18 +99,21 @@ class Verification:
     reasons: tuple[Reason, ...]
 
 
+# Names of the rows that every report has, where they could be measured.
+EAGER, COMPILED, INT8 = "teacher, eager PyTorch", "teacher, fp32 compiled", "teacher, int8"
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the closing table: a model, measured in the same way as the others."""
 
     name: str
-    accuracy_points: float | None
-    accuracy_low: float | None
-    accuracy_high: float | None
-    p50_ms: float | None
-    p95_ms: float | None
-    size_bytes: int | None
-    note: str = ""
+    accuracy_points: float
+    accuracy_low: float
+    accuracy_high: float
+    p50_ms: float
+    p95_ms: float
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -130,16 +133,17 @@ class Report:
     date: str
     teacher: str
     data: str
-    task: TaskSpec
     target: str
     device: str
+    cores: int
+    task: TaskSpec
     budget: Budget
     workload: Workload
-    rung: str
+    chosen: str
     precision: Precision
     architecture: Architecture
+    teacher_layers: tuple[Layer, ...]
     options: CompileOptions
-    tail: float
     predicted_ms: float | None
     rows: tuple[Row, ...]
     verification: Verification
@@ -151,10 +155,13 @@ class Report:
 
     @property
     def speed_up(self) -> float | None:
-        """Median of the fastest compiled fp32 teacher over the engine's median."""
-        compiled = next((r.p50_ms for r in self.rows if r.name == "teacher, fp32 compiled"), None)
-        own = self.verification.latency.summary.p50_ms
-        return None if compiled is None else compiled / own
+        """Median of the compiled fp32 teacher over the engine's; None where that teacher was not measured."""
+        return self.speed_up_over(COMPILED)
+
+    def speed_up_over(self, name: str) -> float | None:
+        """Median of a row over the engine's median; None where there is no such row."""
+        other = next((row.p50_ms for row in self.rows if row.name == name), None)
+        return None if other is None else other / self.verification.latency.summary.p50_ms
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,8 @@ class Manifest:
         precision: Of the matrix products.
         architecture: Of the student.
         max_length: Longest input that the engine takes.
+        pad_id: Token id of padding.
+        emitted_difference: Largest logit difference of the emitted fp32 graph from the torch student.
         seed: Of everything random.
     """
 
@@ -197,6 +206,8 @@ class Manifest:
     precision: Precision
     architecture: Architecture
     max_length: int
+    pad_id: int
+    emitted_difference: float
     seed: int
 
 

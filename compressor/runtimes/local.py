@@ -72,7 +72,9 @@ def fresh_processes(
             command = [sys.executable, "-m", module, *map(str, paths)]
             done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
             if done.returncode != 0:
-                raise UnavailableError(f"measuring in a fresh process failed: {done.stderr.strip()[-800:]}")
+                raise UnavailableError(
+                    f"measuring in a fresh process failed with status {done.returncode}: {done.stderr.strip()[-800:]}"
+                )
             samples.append(np.load(paths[2]))
         return samples
 

@@ -1,12 +1,13 @@
-"""The baseline that users start from: the teacher in eager PyTorch, timed in a fresh process like every engine.
+"""The baseline that users start from: the teacher in eager PyTorch, in a fresh process like every engine.
 
 `python -m compressor.teachers.eager SPEC FEEDS SAMPLES`; the only place that needs `transformers`.
 """
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,35 +15,76 @@ from numpy.typing import NDArray
 from compressor.runtimes.base import Feeds
 from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
 from compressor.runtimes.timing import time_alone
+from compressor.tasks.outputs import engine_outputs
+from compressor.tasks.tokens import Tokens
 
 
-def eager_samples(folder: Path, feeds: Sequence[Feeds], *, threads: int, seconds: float) -> NDArray[np.int64]:
-    """Raw times in nanoseconds of `transformers`' own model on `threads` threads."""
-    spec = {"teacher": str(folder.resolve()), "threads": threads, "seconds": seconds}
+def eager_baseline(
+    folder: Path, feeds: Sequence[Feeds], tokens: Path, outputs: Path, *, threads: int, seconds: float, pad_id: int
+) -> NDArray[np.int64]:
+    """Time `transformers`' own model and let it answer a data set.
+
+    Args:
+        folder: The teacher.
+        feeds: Inputs that are timed.
+        tokens: Folder of the rows to answer.
+        outputs: Where the logits [rows, classes] go (.npy).
+        threads: While it is timed.
+        seconds: To time it for.
+        pad_id: Token id of padding.
+
+    Returns:
+        Raw times in nanoseconds.
+
+    Raises:
+        UnavailableError: The process failed.
+    """
+    spec: dict[str, object] = {
+        "teacher": str(folder.resolve()),
+        "tokens": str(tokens.resolve()),
+        "outputs": str(outputs.resolve()),
+        "threads": threads,
+        "seconds": seconds,
+        "pad_id": pad_id,
+    }
     return fresh_processes("compressor.teachers.eager", spec, feeds, processes=1)[0]
 
 
+class _EagerEngine:
+    """`transformers`' model behind the face of an engine."""
+
+    inputs = ("input_ids", "attention_mask", "token_type_ids")
+
+    def __init__(self, model: Callable[..., Any], from_numpy: Callable[[Any], Any]) -> None:
+        self._model, self._from_numpy = model, from_numpy
+
+    def run(self, feeds: Feeds) -> NDArray[np.float32]:
+        """See `Engine`."""
+        logits = self._model(**{name: self._from_numpy(value) for name, value in feeds.items()}).logits
+        return np.asarray(logits.numpy(), dtype=np.float32)
+
+
 def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
-    """Time the model that the spec names and write the raw times."""
+    """Do what the spec says; write the raw times and the logits."""
     import torch
     from transformers import AutoModelForSequenceClassification
 
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
-    torch.set_num_threads(spec["threads"])
-    model = AutoModelForSequenceClassification.from_pretrained(
-        spec["teacher"], local_files_only=True, dtype=torch.float32
-    ).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(spec["teacher"], local_files_only=True).eval()
+    engine = _EagerEngine(model, torch.from_numpy)
     feeds = read_feeds(Path(feeds_path))
     position = 0
 
     def run() -> object:
         nonlocal position
         position += 1
-        feed = {name: torch.from_numpy(value) for name, value in feeds[position % len(feeds)].items()}
-        return model(**feed).logits.numpy()
+        return engine.run(feeds[position % len(feeds)])
 
     device = LocalDevice()
     with torch.inference_mode():
+        logits = engine_outputs(engine, Tokens.load(Path(spec["tokens"])), pad_id=spec["pad_id"], batch_tokens=2048)
+        np.save(spec["outputs"], logits)
+        torch.set_num_threads(spec["threads"])
         times, _ = time_alone(run, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
     np.save(samples_path, times)
 

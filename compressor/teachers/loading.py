@@ -68,7 +68,7 @@ def load_teacher(folder: Path) -> Teacher:
         raise InputError(f"{folder / 'config.json'} has no field {error}; is it a {family.name} config?") from error
     except (TypeError, ValueError, ArithmeticError, BorderError) as error:
         raise InputError(f"{folder / 'config.json'} is not a valid {family.name} config: {error}") from error
-    path = _weights_path(folder)
+    path = weights_path(folder)
     encoder = Encoder(shape)
     encoder.load_state_dict(_canonical(_read_weights(path), family.names(shape), encoder, path))
     digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
@@ -101,7 +101,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _weights_path(folder: Path) -> Path:
+def weights_path(folder: Path) -> Path:
+    """The file that holds a teacher's weights.
+
+    Raises:
+        InputError: There is none.
+    """
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return folder / name

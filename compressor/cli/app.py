@@ -1,0 +1,70 @@
+"""Commands and how they end."""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from compressor import __version__
+from compressor.cli.commands import compress, targets, verify
+from compressor.errors import CompressorError, ExitCode, InfeasibleError
+
+app = typer.Typer(
+    name="compressor",
+    help="Teacher + device + latency limit -> a smaller engine that keeps its promises there, with the evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(compress)
+app.command()(targets)
+app.command()(verify)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"compressor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code (docs/design.md, section 1)."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code instead of exiting."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except CompressorError as error:
+        print(f"compressor: {error}", file=sys.stderr)
+        if isinstance(error, InfeasibleError):
+            print(_nearest(error), file=sys.stderr)
+        return int(error.exit_code)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except KeyboardInterrupt:
+        print("compressor: interrupted; the same command continues where it was", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except Exception as error:
+        # click's own errors (unknown flag, missing argument) know how to show themselves.
+        if (show := getattr(error, "show", None)) is not None:
+            show()
+            return int(ExitCode.USAGE)
+        raise
+    return int(code or 0)
+
+
+def _nearest(error: InfeasibleError) -> str:
+    from compressor.records.units import format_ms
+
+    return f"nearest feasible limit: {format_ms(error.nearest_ms)}, at the cost of {error.cost}"

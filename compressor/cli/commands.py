@@ -1,0 +1,178 @@
+"""The commands: flags in, one call, output out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compressor.errors import ExitCode, InputError, UnavailableError
+
+if TYPE_CHECKING:
+    from compressor.records.request import CompressRequest
+
+LOCAL = "local"
+
+
+def compress(
+    teacher: Annotated[str, typer.Option(help="Folder of the fine-tuned teacher.")],
+    data: Annotated[str, typer.Option(help="Folder with train.tsv and dev.tsv or test.tsv.")],
+    output: Annotated[Path, typer.Option(help="Where the bundle goes.")],
+    target: Annotated[str, typer.Option(help="A profile's name (`compressor targets`) or FILE.yaml.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where the target is; `local` is this machine.")] = LOCAL,
+    max_latency: Annotated[str | None, typer.Option(help="Such as 5ms; left out: as fast as accuracy allows.")] = None,
+    percentile: Annotated[float, typer.Option(help="Share of runs within the limit, in percent.")] = 95.0,
+    batch: Annotated[int, typer.Option(help="Rows per run at which the limit holds.")] = 1,
+    sequence_length: Annotated[
+        int | None, typer.Option(help="Tokens at which the limit holds; left out: from the data.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Left out: all that the process may use.")] = None,
+    precision: Annotated[str, typer.Option(help="Precisions that may be used.")] = "fp32,int8",
+    max_accuracy_drop: Annotated[float, typer.Option(help="Points that may be lost against the teacher.")] = 1.0,
+    max_size: Annotated[str | None, typer.Option(help="Engine and tokenizer, such as 20MB.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of text, or two with a comma.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
+    task: Annotated[str, typer.Option(help="What the teacher does.")] = "text-classification",
+    metric: Annotated[str | None, typer.Option(help="accuracy, f1 or matthews.")] = None,
+    eval_split: Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")] = None,
+    search: Annotated[str, typer.Option(help="Search algorithm.")] = "exact",
+    time_budget: Annotated[str, typer.Option(help="For the whole run.")] = "30m",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Forget an earlier, interrupted run.")] = False,
+    stop_after: Annotated[str | None, typer.Option(help="Name of the last stage.")] = None,
+    plan: Annotated[bool, typer.Option(help="Print stages, times and memory, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
+) -> int:
+    """Compress a teacher to an engine that keeps a latency limit and an accuracy budget on a device."""
+    from compressor.records.promise import Budget
+    from compressor.records.request import CompressRequest
+    from compressor.records.units import parse_bytes, parse_milliseconds, parse_seconds
+
+    _check_words(device=device, task=task)
+    request = CompressRequest(
+        teacher=teacher,
+        data=data,
+        target=target,
+        budget=Budget(
+            max_latency_ms=None if max_latency is None else parse_milliseconds(max_latency),
+            percentile=percentile,
+            max_accuracy_drop_points=max_accuracy_drop,
+            max_size_bytes=None if max_size is None else parse_bytes(max_size),
+        ),
+        batch=batch,
+        sequence_length=sequence_length,
+        threads=threads,
+        precisions=_precisions(precision),
+        text_columns=tuple(text_column.split(",")) if text_column else None,
+        label_column=label_column,
+        metric=metric,
+        eval_split=eval_split,
+        search=search,
+        time_budget_s=parse_seconds(time_budget),
+        seed=seed,
+    )
+    return int(
+        _compress(
+            request, output, force=force, fresh=fresh, stop_after=stop_after, plan=plan, as_json=as_json, quiet=quiet
+        )
+    )
+
+
+def _compress(
+    request: "CompressRequest",
+    output: Path,
+    *,
+    force: bool,
+    fresh: bool,
+    stop_after: str | None,
+    plan: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    from platformdirs import user_cache_path
+
+    from compressor.cli.watching import make_observer, print_plan, print_report
+
+    pipeline = _pipeline()
+    observer = make_observer(quiet=quiet, to_stderr=as_json)
+    cache = user_cache_path("compressor")
+    if plan:
+        print_plan(pipeline.plan_for(request, cache=cache, observer=observer), as_json=as_json)
+        return ExitCode.MET
+    try:
+        outcome = pipeline.compress(
+            request, output, cache=cache, observer=observer, force=force, fresh=fresh, stop_after=stop_after
+        )
+    except pipeline.StoppedError as stop:
+        observer.note(f"stopped after `{stop}`, as asked; the same command without --stop-after continues")
+        return ExitCode.MET
+    finally:
+        observer.close()
+    print_report(outcome.report, outcome.bundle, as_json=as_json)
+    return outcome.exit_code
+
+
+def _pipeline():  # type: ignore[no-untyped-def]
+    """The pipeline, or the command that installs what it needs."""
+    try:
+        from compressor import pipeline
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            f"`compress` needs {error.name}, which is not installed: pip install 'compressor[compress]'"
+        ) from error
+    return pipeline
+
+
+def targets() -> None:
+    """List the hardware profiles and say which are this machine."""
+    from compressor.profiles import fingerprint, list_profiles, load_profile, match
+    from compressor.report import plain_table
+
+    here = fingerprint()
+    rows = []
+    for name in list_profiles():
+        profile = load_profile(name)
+        reasons = () if name == "cpu" else match(profile, here)
+        rows.append((name, profile.title, "yes" if not reasons else "no: " + "; ".join(map(str, reasons))))
+    typer.echo(plain_table(("target", "what", "available here"), rows))
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The verification as JSON.")] = False,
+) -> int:
+    """Check a bundle's files, numerics, accuracy and latency on this machine."""
+    from compressor.cli.watching import print_verification
+    from compressor.profiles import fingerprint
+    from compressor.records.promise import exit_code
+    from compressor.runtimes import open_device
+    from compressor.verify import read_manifest, verify_bundle
+
+    manifest = read_manifest(bundle)
+    device = open_device(manifest.runtime.split(" ")[0])
+    verification = verify_bundle(bundle, device, manifest=manifest)
+    changes = []
+    if manifest.device != fingerprint().key:
+        changes.append(f"the bundle was verified on another device: {manifest.device_model}")
+    if manifest.runtime != device.runtime:
+        changes.append(f"the bundle was verified with {manifest.runtime}, here is {device.runtime}")
+    print_verification(verification, changes, as_json=as_json)
+    return int(exit_code(verification.verdict))
+
+
+def _check_words(*, device: str, task: str) -> None:
+    if device != LOCAL:
+        raise UnavailableError(f"--device: this version reaches {LOCAL!r} only, got {device!r}")
+    if task != "text-classification":
+        raise InputError(f"--task: expected text-classification, got {task!r}")
+
+
+def _precisions(text: str):  # type: ignore[no-untyped-def]
+    from compressor.records.architecture import Precision
+
+    known = [str(precision) for precision in Precision]
+    words = [word.strip() for word in text.split(",")]
+    if unknown := [word for word in words if word not in known]:
+        raise InputError(f"--precision: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+    return tuple(precision for precision in Precision if precision in words)

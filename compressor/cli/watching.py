@@ -1,0 +1,173 @@
+"""What a user sees: live stages on a terminal, plain lines in a pipe, JSON for machines."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from compressor.records.observer import Observer
+from compressor.records.results import Report, Verification
+from compressor.records.serial import to_dict, to_json
+from compressor.records.units import format_bytes, format_ms, format_seconds
+from compressor.report import HEADER, cells, plain_table, promises, provenance, verdict_line
+
+PLAIN_SECONDS = 10.0  # between two lines of progress in a pipe
+
+
+class ClosingObserver(Observer, Protocol):
+    """An observer that gives the terminal back."""
+
+    def close(self) -> None:
+        """Called once, at the end."""
+
+
+def make_observer(*, quiet: bool, to_stderr: bool) -> ClosingObserver:
+    """The observer that suits where the output goes."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if quiet:
+        return _Quiet()
+    return _Live(stream) if stream.isatty() else _Lines(stream)
+
+
+class _Quiet:
+    def begin(self, stage: str, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, share: float, text: str = "") -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def end(self, stage: str, seconds: float, *, cached: bool) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class _Lines:
+    """One line per event, progress every ten seconds."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._stage, self._begin, self._shown = "", 0.0, 0.0
+
+    def begin(self, stage: str, text: str) -> None:
+        self._stage, self._begin = stage, time.monotonic()
+        self._shown = self._begin
+        self._print(f"{stage}: {text}")
+
+    def progress(self, share: float, text: str = "") -> None:
+        now = time.monotonic()
+        if now - self._shown < PLAIN_SECONDS:
+            return
+        self._shown = now
+        left = (now - self._begin) * (1 - share) / max(share, 1e-6)
+        self._print(f"{self._stage}: {100 * share:.0f} %, about {format_seconds(left)} left {text}".rstrip())
+
+    def note(self, text: str) -> None:
+        self._print(f"{self._stage}: {text}")
+
+    def end(self, stage: str, seconds: float, *, cached: bool) -> None:
+        self._print(f"{stage}: " + ("taken from an earlier run" if cached else f"done in {format_seconds(seconds)}"))
+
+    def close(self) -> None:
+        self._stream.flush()
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class _Live:
+    """Stages with a bar and the time that is left."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._console = Console(file=stream)
+        columns: tuple[Any, ...] = (
+            TextColumn("{task.fields[mark]} [bold]{task.fields[stage]:<8}[/] {task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+        )
+        self._progress = Progress(*columns, console=self._console)
+        self._task: Any = None
+        self._progress.start()
+
+    def begin(self, stage: str, text: str) -> None:
+        self._task = self._progress.add_task(text, total=1.0, stage=stage, mark=" ", text="")
+
+    def progress(self, share: float, text: str = "") -> None:
+        self._progress.update(self._task, completed=share, text=text)
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"    {text}", style="dim", highlight=False, markup=False)
+
+    def end(self, stage: str, seconds: float, *, cached: bool) -> None:
+        self._progress.update(self._task, completed=1.0, mark="[green]✓[/]", text="from an earlier run" if cached else "")
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def print_report(report: Report, bundle: Path, *, as_json: bool) -> None:
+    """The closing table, the promises and the verdict."""
+    if as_json:
+        print(to_json(report))
+        return
+    if sys.stdout.isatty():
+        _print_rich(report)
+    else:
+        print("\n" + plain_table(HEADER, cells(report)))
+    for line in (*promises(report), *report.notes, provenance(report), f"bundle: {bundle}", verdict_line(report)):
+        print(line)
+
+
+def _print_rich(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{report.task.metric} on `{report.task.eval_split}`")
+    for name in HEADER:
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for row in cells(report):
+        table.add_row(*row, style="bold" if row[0] == report.chosen else None)
+    Console().print(table)
+
+
+def print_verification(verification: Verification, changes: list[str], *, as_json: bool) -> None:
+    """Each check with its verdict."""
+    if as_json:
+        print(json.dumps({"changes": changes, **to_dict(verification)}, indent=1))
+        return
+    latency, accuracy = verification.latency, verification.accuracy
+    limit = "no limit" if latency.limit_ms is None else f"limit {format_ms(latency.limit_ms)}"
+    rows = [
+        ("numerics", str(verification.numerics.verdict), f"{verification.numerics.engine_difference:.2g} from record"),
+        ("accuracy", str(accuracy.verdict), f"{accuracy.points:.2f}, drop {accuracy.drop_points:.2f} points"),
+        ("latency", str(latency.verdict), f"p95 {format_ms(latency.summary.p95_ms)}, {limit}"),
+        ("size", str(verification.size.verdict), format_bytes(verification.size.engine_bytes)),
+    ]
+    print(plain_table(("check", "verdict", "measured"), rows))
+    for line in changes:
+        print(line)
+    print(f"verdict: {verification.verdict}")
+
+
+def print_plan(plan: Any, *, as_json: bool) -> None:
+    """Stages with their estimates."""
+    if as_json:
+        print(json.dumps(to_dict(plan), indent=1))
+        return
+    rows = [(s.name, format_seconds(s.seconds), "if needed" if s.if_needed else "always") for s in plan.stages]
+    print(plain_table(("stage", "about", "runs"), rows))
+    print(
+        f"{format_seconds(plan.seconds_without_student)} if the compiled teacher keeps the promises, else "
+        f"{format_seconds(plan.seconds)} of {format_seconds(plan.time_budget_s)}; about "
+        f"{plan.memory_bytes / 1e9:.1f} GB of memory"
+    )

@@ -1,0 +1,37 @@
+"""Student -> final graphs -> engine -> bundle."""
+
+from compressor.export.bundle import (
+    ENGINE,
+    EVALUATION,
+    MANIFEST,
+    MODEL,
+    REPORT,
+    TOKENIZER_FILES,
+    check_output,
+    move_into_place,
+    write_evaluation,
+    write_manifest,
+    write_models,
+    write_texts,
+)
+from compressor.export.evaluation import EvaluationData
+from compressor.export.graphs import final_graph
+from compressor.export.hashing import file_hashes
+
+__all__ = [
+    "ENGINE",
+    "EVALUATION",
+    "MANIFEST",
+    "MODEL",
+    "REPORT",
+    "TOKENIZER_FILES",
+    "EvaluationData",
+    "check_output",
+    "file_hashes",
+    "final_graph",
+    "move_into_place",
+    "write_evaluation",
+    "write_manifest",
+    "write_models",
+    "write_texts",
+]

@@ -1,0 +1,89 @@
+"""The bundle on disk, written beside its place and moved there whole."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from compressor.errors import InputError
+from compressor.export.evaluation import EvaluationData
+from compressor.export.hashing import file_hashes
+from compressor.records.architecture import Architecture
+from compressor.records.latency import CompileOptions
+from compressor.records.results import Manifest
+from compressor.records.serial import save
+from compressor.runtimes.base import Device
+
+MODEL, ENGINE, EVALUATION, MANIFEST, REPORT = (
+    "model.onnx",
+    "engine.onnx",
+    "evaluation.npz",
+    "manifest.json",
+    "report.json",
+)
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+
+
+def check_output(output: Path, *, force: bool) -> None:
+    """Refuse, before anything is computed, a place that a bundle cannot be moved to.
+
+    Raises:
+        InputError: Something else is there and `--force` was not given, or the parent is not writable.
+    """
+    if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"--output: {output} is there and not empty; give another folder, or --force to replace it")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        probe = output.parent / f".{output.name}.probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"--output: cannot write to {output.parent}: {error.strerror}") from error
+
+
+def write_models(folder: Path, model: onnx.ModelProto, device: Device, options: CompileOptions) -> CompileOptions:
+    """Write the portable model and the target's engine; returns the options that load the engine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = model.SerializeToString()
+    (folder / MODEL).write_bytes(data)
+    return device.save_engine(data, options, folder / ENGINE)
+
+
+def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: Architecture) -> None:
+    """Write config.json for the student and copy the tokenizer, in the layout of `transformers`."""
+    student = {**config, "num_hidden_layers": len(shape.layers)}
+    (folder / "config.json").write_text(json.dumps(student, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name in TOKENIZER_FILES:
+        if (teacher / name).exists():
+            shutil.copyfile(teacher / name, folder / name)
+
+
+def write_evaluation(folder: Path, evaluation: EvaluationData) -> None:
+    """Write what `verify` needs to check the accuracy again."""
+    evaluation.save(folder / EVALUATION)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest with the hashes of all files that are there now; returns it with them."""
+    complete = replace(manifest, files=file_hashes(folder, leave_out=frozenset({MANIFEST})))
+    save(complete, folder / MANIFEST)
+    return complete
+
+
+def move_into_place(folder: Path, output: Path) -> None:
+    """Copy the finished bundle beside its place and rename it there; an old one is removed only then."""
+    fresh = output.parent / f".{output.name}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(folder, fresh)
+    if output.exists():
+        old = output.parent / f".{output.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        output.rename(old)
+        fresh.rename(output)
+        shutil.rmtree(old)
+    else:
+        fresh.rename(output)

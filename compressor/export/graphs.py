@@ -1,0 +1,22 @@
+"""Student -> final graphs: emit, check, apply the precision."""
+
+import onnx
+
+from compressor.encoder import Encoder
+from compressor.errors import BorderError
+from compressor.precision import apply_precision
+from compressor.records.architecture import Precision
+
+
+def final_graph(encoder: Encoder, precision: Precision) -> onnx.ModelProto:
+    """The portable model of a student in the precision that ships, checked.
+
+    Raises:
+        BorderError: The ONNX checker or its shape inference refuses the graph.
+    """
+    model = apply_precision(encoder.emit(), precision)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise BorderError(f"the emitted {precision} graph is not valid ONNX: {error}") from error
+    return model

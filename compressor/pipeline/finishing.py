@@ -1,0 +1,222 @@
+"""The stages behind the choice: export a candidate, verify its files, compare it with what users know."""
+
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from compressor import __version__
+from compressor.encoder import INPUTS, Encoder
+from compressor.errors import BorderError, UnavailableError
+from compressor.export import (
+    ENGINE,
+    REPORT,
+    EvaluationData,
+    final_graph,
+    write_evaluation,
+    write_manifest,
+    write_models,
+    write_texts,
+)
+from compressor.pipeline.stages import student_encoder
+from compressor.pipeline.workbench import Workbench
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions, LatencySummary
+from compressor.records.promise import Workload
+from compressor.records.results import COMPILED, EAGER, INT8, Manifest, Report, Row, StageTime, Verification
+from compressor.records.serial import save
+from compressor.records.stages import Candidate, Comparison, Ladder, Prepared, Rung
+from compressor.runtimes.statistics import summarise
+from compressor.search.ladder import fresh_latency
+from compressor.tasks import get_metric, metric_interval, points
+from compressor.teachers import weights_path
+from compressor.teachers.eager import eager_baseline
+from compressor.verify import difference, read_manifest, verify_bundle
+from compressor.verify.numerics import EMITTED_TOLERANCE
+
+COMPARE_SECONDS = 2.0
+NUMERICS_ROWS = 64
+
+
+def bundle_folder(bench: Workbench, candidate: Candidate) -> Path:
+    """Where a candidate's bundle is made."""
+    return bench.run.file(f"bundle{candidate.tag}")
+
+
+def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manifest:
+    """Write the bundle of a candidate, without its report."""
+    folder = bundle_folder(bench, candidate)
+    encoder = _encoder(bench, candidate)
+    model = final_graph(encoder, candidate.precision)
+    options = write_models(folder, model, bench.device, candidate.options)
+    fp32 = final_graph(encoder, Precision.FP32)
+    tokens = bench.evaluation.tokens
+    evaluation = EvaluationData(
+        tokens=tokens,
+        labels=bench.evaluation.labels,
+        teacher=bench.evaluation_teacher,
+        student=bench.host_outputs(fp32, tokens),
+        engine=bench.file_outputs(folder / ENGINE, options, tokens),
+    )
+    write_texts(folder, bench.teacher.folder, bench.config(), encoder.architecture)
+    write_evaluation(folder, evaluation)
+    manifest = Manifest(
+        version=__version__,
+        files={},
+        engine=ENGINE,
+        inputs=INPUTS,
+        runtime=bench.device.runtime,
+        options=options,
+        device=bench.device_fingerprint.key,
+        device_model=bench.device_fingerprint.model,
+        workload=prepared.workload,
+        budget=bench.request.budget,
+        task=prepared.task,
+        teacher_digest=bench.teacher.digest,
+        data_digest=bench.data.digest,
+        precision=candidate.precision,
+        architecture=encoder.architecture,
+        max_length=encoder.architecture.positions,
+        pad_id=bench.pad_id,
+        emitted_difference=_emitted_difference(bench, encoder, fp32),
+        seed=bench.request.seed,
+    )
+    return write_manifest(folder, manifest)
+
+
+def _encoder(bench: Workbench, candidate: Candidate) -> Encoder:
+    if candidate.student is None:
+        return bench.teacher.encoder
+    return student_encoder(bench, candidate.student, tag=candidate.tag)
+
+
+@torch.inference_mode()
+def _emitted_difference(bench: Workbench, encoder: Encoder, graph: onnx.ModelProto) -> float:
+    """Largest logit difference between the emitted fp32 graph and torch, on real, padded rows.
+
+    Raises:
+        BorderError: It is over the tolerance: the emitter and the module differ.
+    """
+    tokens = bench.selection.tokens
+    rows = np.arange(min(NUMERICS_ROWS, len(tokens)))
+    batch = tokens.padded(rows, bench.pad_id)
+    expected = encoder(*(torch.from_numpy(batch[name]) for name in INPUTS)).numpy()
+    engine = bench.device.compile(graph.SerializeToString(), CompileOptions(1))
+    found = difference(engine.run(batch), expected)
+    if found > EMITTED_TOLERANCE:
+        raise BorderError(
+            f"the emitted graph differs from the torch student by {found:.3g} in a logit, allowed {EMITTED_TOLERANCE}"
+        )
+    return found
+
+
+def verify(bench: Workbench, candidate: Candidate) -> Verification:
+    """Check every promise on the bundle's files."""
+    folder = bundle_folder(bench, candidate)
+    verification = verify_bundle(folder, bench.device, manifest=read_manifest(folder))
+    bench.run.measured("verify", candidate.name, verification)
+    return verification
+
+
+def compare(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Comparison:
+    """The teacher in eager PyTorch, compiled in fp32, and in int8, measured like the engine and right after it."""
+    rows = [row for row in (_eager_row(bench, prepared.workload),) if row is not None]
+    rows += [_rung_row(bench, prepared.workload, rung) for rung in ladder.rungs]
+    return Comparison(tuple(rows))
+
+
+def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
+    if find_spec("transformers") is None or bench.profile.runtime == "fake":
+        return None
+    tokens, outputs = bench.run.file("evaluation-tokens"), bench.run.file("eager.npy")
+    bench.evaluation.tokens.save(tokens)
+    try:
+        samples = eager_baseline(
+            bench.teacher.folder,
+            bench.feeds(workload),
+            tokens,
+            outputs,
+            threads=workload.threads,
+            seconds=COMPARE_SECONDS,
+            pad_id=bench.pad_id,
+        )
+    except UnavailableError as error:
+        bench.observer.note(f"no eager baseline: {error}")
+        return None
+    weights = weights_path(bench.teacher.folder)
+    return _row(bench, EAGER, np.load(outputs), summarise([samples]), weights.stat().st_size)
+
+
+def _rung_row(bench: Workbench, workload: Workload, rung: Rung) -> Row:
+    model, tokens = bench.teacher_model(rung.precision), bench.evaluation.tokens
+    fp32 = rung.precision is Precision.FP32
+    logits = bench.evaluation_teacher if fp32 else bench.outputs(model, rung.options, tokens)
+    latency, _ = fresh_latency(
+        bench.device, model, bench.feeds(workload), rung.options, bench.run.path, seconds=COMPARE_SECONDS
+    )
+    return _row(bench, COMPILED if fp32 else INT8, logits, latency, len(model))
+
+
+def _row(bench: Workbench, name: str, logits: NDArray[np.float32], latency: LatencySummary, weights: int) -> Row:
+    metric, labels = bench.data.spec.metric, bench.evaluation.labels
+    interval = metric_interval(metric, logits, labels, seed=bench.request.seed)
+    accuracy = points(get_metric(metric)(logits, labels))
+    size = weights + (bench.teacher.folder / "tokenizer.json").stat().st_size
+    return Row(name, accuracy, interval.low, interval.high, latency.p50_ms, latency.p95_ms, size)
+
+
+def report(
+    bench: Workbench,
+    prepared: Prepared,
+    candidate: Candidate,
+    manifest: Manifest,
+    verification: Verification,
+    comparison: Comparison,
+    stages: tuple[StageTime, ...],
+    *,
+    evaluation_reads: int,
+) -> Report:
+    """Put everything together, and into the bundle."""
+    accuracy, summary = verification.accuracy, verification.latency.summary
+    own = Row(
+        candidate.name,
+        accuracy.points,
+        accuracy.low,
+        accuracy.high,
+        summary.p50_ms,
+        summary.p95_ms,
+        verification.size.engine_bytes + verification.size.tokenizer_bytes,
+    )
+    result = Report(
+        version=__version__,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        teacher=bench.request.teacher,
+        data=bench.request.data,
+        target=bench.request.target,
+        device=bench.device_fingerprint.model,
+        cores=bench.device_fingerprint.usable_cores,
+        task=prepared.task,
+        budget=bench.request.budget,
+        workload=prepared.workload,
+        chosen=candidate.name,
+        precision=candidate.precision,
+        architecture=manifest.architecture,
+        teacher_layers=bench.teacher.architecture.layers,
+        options=candidate.options,
+        predicted_ms=candidate.student.predicted_ms if candidate.student else None,
+        rows=(*comparison.rows, own),
+        verification=verification,
+        lengths=prepared.lengths,
+        stages=stages,
+        evaluation_reads=evaluation_reads,
+        seed=bench.request.seed,
+        notes=prepared.notes,
+    )
+    folder = bundle_folder(bench, candidate)
+    save(result, folder / REPORT)
+    write_manifest(folder, manifest)
+    return result

@@ -1,0 +1,165 @@
+"""The pipeline: a flat list of stages, from the least invasive candidate to the most.
+
+    prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> verify -> compare -> report
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from compressor.errors import ExitCode, InfeasibleError
+from compressor.export import check_output, move_into_place
+from compressor.pipeline import finishing, stages
+from compressor.pipeline.plan import Plan, make_plan
+from compressor.pipeline.runner import Runner
+from compressor.pipeline.workbench import Workbench
+from compressor.records.latency import LatencyTable
+from compressor.records.observer import Observer
+from compressor.records.promise import Verdict, exit_code
+from compressor.records.request import CompressRequest
+from compressor.records.results import Manifest, Report, Verification
+from compressor.records.score import ScoredSpace
+from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared
+
+MAX_EVALUATION_READS = 3
+# Without a latency limit: shares of the fastest teacher's latency that are tried one after the other.
+WALK = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: its report and where its bundle is."""
+
+    report: Report
+    bundle: Path
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Of the command."""
+        return exit_code(self.report.verification.verdict)
+
+
+def compress(
+    request: CompressRequest,
+    output: Path,
+    *,
+    cache: Path,
+    observer: Observer,
+    force: bool = False,
+    fresh: bool = False,
+    stop_after: str | None = None,
+) -> Outcome:
+    """Teacher, data, target and budget to a verified bundle.
+
+    Args:
+        request: What is wanted.
+        output: Folder of the bundle.
+        cache: Folder of runs and tables.
+        observer: Who is told.
+        force: Replace what is at `output`.
+        fresh: Forget what an earlier, interrupted run had done.
+        stop_after: Name of the last stage.
+
+    Raises:
+        InputError: Something given cannot be used.
+        InfeasibleError: Nothing can keep the limit.
+        UnavailableError: The target is not this device.
+        StoppedError: `stop_after` was reached.
+    """
+    check_output(output, force=force)
+    bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
+    run = Runner(bench.run, observer, stop_after=stop_after)
+    prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
+    ladder = run.stage("ladder", Ladder, lambda: stages.climb_ladder(bench, prepared))
+    reads = 0
+    for candidate in _candidates(bench, run, prepared, ladder):
+        manifest = run.stage(
+            "export", Manifest, lambda c=candidate: finishing.export(bench, prepared, c), tag=candidate.tag
+        )
+        verification = run.stage(
+            "verify", Verification, lambda c=candidate: finishing.verify(bench, c), tag=candidate.tag
+        )
+        reads += 1
+        if verification.verdict is Verdict.MET or reads == MAX_EVALUATION_READS:
+            break
+    comparison = run.stage("compare", Comparison, lambda: finishing.compare(bench, prepared, ladder))
+    report = run.stage(
+        "report",
+        Report,
+        lambda: finishing.report(
+            bench,
+            prepared,
+            candidate,
+            manifest,
+            verification,
+            comparison,
+            tuple(run.times),
+            evaluation_reads=reads,
+        ),
+        tag=candidate.tag,
+    )
+    move_into_place(finishing.bundle_folder(bench, candidate), output)
+    return Outcome(report, output)
+
+
+def _candidates(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> Iterator[Candidate]:
+    """Candidates, the least invasive first; each is only made when those before it have failed."""
+    limit_ms = bench.request.budget.max_latency_ms
+    if limit_ms is None:
+        yield _walk(bench, run, prepared, ladder)
+        return
+    for rung in ladder.rungs:
+        if rung.keeps_latency and rung.keeps_accuracy:
+            name = f"teacher {rung.precision}"
+            yield Candidate(name, f"-teacher-{rung.precision}", rung.precision, rung.options)
+    yield _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")[0]
+
+
+def _student(
+    bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder, *, limit_ms: float, tag: str
+) -> tuple[Candidate, Distilled]:
+    """Search and train a student for a limit."""
+    table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
+    run.stage("label", Labels, lambda: stages.label(bench))
+    space = run.stage("score", ScoredSpace, lambda: stages.score(bench))
+    confirmed = run.stage(
+        "search",
+        Confirmed,
+        lambda: stages.search(bench, prepared, ladder, table, space, limit_ms=limit_ms),
+        tag=tag,
+    )
+    distilled = run.stage("distil", Distilled, lambda: stages.distil(bench, ladder, confirmed, tag=tag), tag=tag)
+    rung = ladder.fastest
+    return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled
+
+
+def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> Candidate:
+    """No limit was given: the fastest candidate that keeps the accuracy budget on the selection split.
+
+    The limit is halved as long as the student keeps the budget and there is time for another one.
+    """
+    kept = [rung for rung in ladder.rungs if rung.keeps_accuracy] or [ladder.rungs[0]]
+    rung = min(kept, key=lambda r: r.latency.p50_ms)
+    best = Candidate(f"teacher {rung.precision}", f"-teacher-{rung.precision}", rung.precision, rung.options)
+    spent = 0.0
+    for share in WALK:
+        if bench.seconds_left < spent + stages.RESERVED_SECONDS:
+            bench.observer.note("the time budget ends the walk to lower limits")
+            break
+        begin = bench.elapsed
+        limit_ms = share * ladder.fastest.latency.p95_ms
+        try:
+            student, distilled = _student(
+                bench, run, prepared, ladder, limit_ms=limit_ms, tag=f"-1-{round(1 / share)}"
+            )
+        except InfeasibleError as error:
+            bench.observer.note(str(error))
+            break
+        if distilled.drop_points > bench.request.budget.max_accuracy_drop_points:
+            break
+        best, spent = student, bench.elapsed - begin
+    return best
+
+
+def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Plan:
+    """What a run would do and take; nothing is kept."""
+    return make_plan(Workbench(request, cache=cache, observer=observer))

@@ -1,0 +1,283 @@
+"""The stages: each takes the workbench and the records of earlier stages, and returns its own record."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+
+from compressor.distill import DistillationJob
+from compressor.distill.recipe import fitting_steps, plan, wanted_steps
+from compressor.distill.throughput import examples_per_second
+from compressor.encoder import Encoder
+from compressor.errors import InfeasibleError
+from compressor.latency import candidate_ops, measure_table
+from compressor.pipeline.workbench import Workbench
+from compressor.precision import apply_precision
+from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
+from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable, check_table
+from compressor.records.promise import Workload
+from compressor.records.score import ScoredSpace, check_scores
+from compressor.records.serial import digest, load, save
+from compressor.records.stages import (
+    Confirmed,
+    Distilled,
+    Labels,
+    Ladder,
+    Prepared,
+    check_confirmed,
+    check_ladder,
+    check_prepared,
+)
+from compressor.records.units import format_ms
+from compressor.score import calibration_batches, score_space
+from compressor.search import SearchProblem, Solution, get_searcher
+from compressor.search.confirm import Trial, confirm
+from compressor.search.ladder import climb, fresh_latency
+from compressor.space import inherit, student_architecture
+from compressor.tasks import default_length, get_metric, length_summary, points
+from compressor.train import train
+
+IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
+PROBE_SECONDS = 1.0
+CONFIRM_SECONDS = 3.0
+# What verification, export and report take, and a little more.
+RESERVED_SECONDS = 90.0
+
+
+def prepare(bench: Workbench) -> Prepared:
+    """Read, split, tokenise; fix the workload; refuse limits that nothing can keep."""
+    shape = bench.teacher.architecture
+    lengths = bench.evaluation.tokens.lengths
+    length = bench.request.sequence_length or min(default_length(lengths), shape.positions)
+    workload = Workload(bench.request.batch, length, bench.threads)
+    parts = {"train": bench.train, "selection": bench.selection, "evaluation": bench.evaluation}
+    summary = {name: float(value) for name, value in asdict(length_summary(lengths, length)).items()}
+    prepared = Prepared(
+        task=bench.data.spec,
+        workload=workload,
+        lengths=summary,
+        rows={name: len(part.tokens) for name, part in parts.items()},
+        lower_bound_ms=_lower_bound_ms(bench, workload),
+        notes=bench.data.notes,
+    )
+    return check_prepared(prepared)
+
+
+def _lower_bound_ms(bench: Workbench, workload: Workload) -> float:
+    """The promised percentile of the smallest student: one head in the first layer, nothing else."""
+    shape = bench.teacher.architecture
+    nothing = LayerCut((), ())
+    smallest = inherit(bench.teacher.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (len(shape.layers) - 1))))
+    reached = float("inf")
+    for precision in bench.request.precisions:
+        model = apply_precision(smallest.emit(), precision).SerializeToString()
+        _, reached_ms = _percentile(bench, model, CompileOptions(workload.threads), workload, PROBE_SECONDS)
+        reached = min(reached, reached_ms)
+    limit_ms = bench.request.budget.max_latency_ms
+    if limit_ms is not None and reached > limit_ms:
+        raise InfeasibleError(
+            f"--max-latency {format_ms(limit_ms)} cannot be kept on this device: the smallest student, one head of "
+            f"the teacher, takes {format_ms(reached)} at batch {workload.batch}, length {workload.sequence_length}, "
+            f"{workload.threads} thread(s)",
+            nearest_ms=reached,
+            cost=_cost_in_words(bench, smallest),
+        )
+    return reached
+
+
+def _cost_in_words(bench: Workbench, student: Encoder) -> str:
+    """What a student loses of the teacher's accuracy before any distillation."""
+    drop = _selection_drop(bench, student.emit().SerializeToString(), CompileOptions(bench.threads))
+    return f"about {drop:.0f} points of {bench.data.spec.metric} on the selection split, before distillation"
+
+
+def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
+    """The unpruned teacher, compiled at each precision."""
+    feeds = bench.feeds(prepared.workload)
+    models = {precision: bench.teacher_model(precision) for precision in bench.request.precisions}
+
+    def drop_of(precision: Precision, options: CompileOptions) -> float:
+        return _selection_drop(bench, models[precision], options) if precision is not Precision.FP32 else 0.0
+
+    budget, threads = bench.request.budget, prepared.workload.threads
+    rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path)
+    for rung in rungs:
+        bench.run.measured("ladder", str(rung.precision), rung)
+        bench.observer.note(
+            f"teacher {rung.precision}: p50 {format_ms(rung.latency.p50_ms)}, p95 {format_ms(rung.latency.p95_ms)}, "
+            f"drop {rung.drop_points:+.2f} points on the selection split"
+        )
+    return check_ladder(Ladder(rungs))
+
+
+def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions) -> float:
+    metric = get_metric(bench.data.spec.metric)
+    labels = bench.selection.labels
+    logits = bench.outputs(model, options, bench.selection.tokens)
+    return points(metric(bench.selection_teacher, labels)) - points(metric(logits, labels))
+
+
+def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> LatencyTable:
+    """The latency table in the fastest precision; kept for every later run on this device."""
+    shape, rung = bench.teacher.architecture, ladder.fastest
+    ops = candidate_ops(shape, rung.precision)
+    device_key = bench.device_fingerprint.key
+    plain_ops = [str(op) for op in ops]
+    key = digest(prepared.workload, rung.options, plain_ops, device_key, bench.device.runtime)
+    path = bench.cache / "tables" / f"{key}.json"
+    if path.exists():
+        return check_table(load(LatencyTable, path))
+    table = measure_table(
+        bench.device,
+        device_key,
+        shape,
+        ops,
+        rung.options,
+        prepared.workload,
+        progress=bench.observer.progress,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(table, path)
+    return table
+
+
+def label(bench: Workbench) -> Labels:
+    """The teacher's logits on the training text, on disk."""
+    logits = bench.host_outputs(bench.teacher_graph, bench.train.tokens, report=True)
+    bench.train.tokens.save(bench.run.file("tokens"))
+    np.save(bench.run.file("logits.npy"), logits)
+    return Labels(*logits.shape)
+
+
+def score(bench: Workbench) -> ScoredSpace:
+    """What every cut costs, from training text without its labels."""
+    tokens = bench.train.tokens
+    order = np.random.default_rng(bench.request.seed).permutation(len(tokens))
+    parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:DAMAGE_ROWS]
+    if len(parts[1]) == 0:
+        parts = parts[0], parts[0]
+    importance, damage = (calibration_batches(tokens.select(rows), pad_id=bench.pad_id) for rows in parts)
+    space = score_space(bench.teacher.encoder, importance, damage, progress=bench.observer.progress)
+    return check_scores(space, bench.teacher.architecture)
+
+
+def search(
+    bench: Workbench,
+    prepared: Prepared,
+    ladder: Ladder,
+    table: LatencyTable,
+    space: ScoredSpace,
+    *,
+    limit_ms: float,
+) -> Confirmed:
+    """The architecture with the least damage whose measured latency keeps the limit."""
+    rung, shape = ladder.fastest, bench.teacher.architecture
+
+    def measure(solution: Solution) -> tuple[LatencySummary, float]:
+        student = inherit(bench.teacher.encoder, space.cut(solution.widths))
+        model = apply_precision(student.emit(), rung.precision).SerializeToString()
+        return _percentile(bench, model, rung.options, prepared.workload, CONFIRM_SECONDS)
+
+    def report(trial: Trial) -> None:
+        bench.run.measured("search", "trial", trial)
+        bench.observer.note(
+            f"built {_in_words(student_architecture(shape, space.cut(trial.solution.widths)))}: predicted "
+            f"{format_ms(trial.predicted_ms)}, measured {format_ms(trial.latency.p50_ms)}, "
+            f"p{bench.request.budget.percentile:g} {format_ms(trial.reached_ms)}"
+        )
+
+    found = confirm(
+        SearchProblem(shape, space, table, rung.precision, limit_us=limit_ms * 1e3),
+        get_searcher(bench.request.search),
+        measure,
+        limit_ms=limit_ms,
+        tail=rung.tail,
+        report=report,
+    )
+    widths = found.trial.solution.widths
+    cut = space.cut(widths)
+    return check_confirmed(
+        Confirmed(
+            widths=widths,
+            cut=cut,
+            architecture=student_architecture(shape, cut),
+            damage=found.trial.solution.damage,
+            predicted_ms=found.trial.predicted_ms,
+            latency=found.trial.latency,
+            rounds=found.rounds,
+            calibration=found.calibration.scale,
+        )
+    )
+
+
+def _percentile(
+    bench: Workbench, model: bytes, options: CompileOptions, workload: Workload, seconds: float
+) -> tuple[LatencySummary, float]:
+    """Summary and promised percentile (ms) of a graph in a fresh process."""
+    feeds = bench.feeds(workload)
+    summary, samples = fresh_latency(bench.device, model, feeds, options, bench.run.path, seconds=seconds)
+    return summary, float(np.percentile(samples, bench.request.budget.percentile)) / 1e6
+
+
+def _in_words(shape: Architecture) -> str:
+    return " ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers)
+
+
+def distil(bench: Workbench, ladder: Ladder, confirmed: Confirmed, *, tag: str) -> Distilled:
+    """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
+
+    Args:
+        bench: What all stages share.
+        ladder: Names the precision that the student will run in.
+        confirmed: The student.
+        tag: Of its files and choices, so that one run can train several.
+    """
+    seed, ranks = bench.request.seed, bench.device_fingerprint.usable_cores
+    student = inherit(bench.teacher.encoder, confirmed.cut)
+    inherited, result = bench.run.file(f"inherited{tag}.safetensors"), weights_path(bench, tag)
+    save_file(student.state_dict(), inherited)
+    job = DistillationJob(
+        architecture=confirmed.architecture,
+        weights=inherited,
+        tokens=bench.run.file("tokens"),
+        logits=bench.run.file("logits.npy"),
+        batch=plan(1, ranks=ranks, seed=seed).batch,
+        seed=seed,
+        pad_id=bench.pad_id,
+    )
+    speed = bench.run.choose(f"distil{tag}.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=seed))
+    rows = len(bench.train.tokens)
+    steps = bench.run.choose(
+        f"distil{tag}.steps",
+        lambda: fitting_steps(rows, examples_per_second=speed, seconds=bench.seconds_left - RESERVED_SECONDS),
+    )
+    bench.observer.note(
+        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {ranks} rank(s)"
+        + ("" if steps >= wanted_steps(rows) else ", as many as the time budget allows")
+    )
+    train(
+        job,
+        plan(steps, ranks=ranks, seed=seed),
+        result,
+        checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
+        progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
+    )
+    student.load_state_dict(load_file(result))
+    rung = ladder.fastest
+    model = apply_precision(student.emit(), rung.precision).SerializeToString()
+    drop = _selection_drop(bench, model, rung.options)
+    bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
+    return Distilled(steps, speed, drop)
+
+
+def weights_path(bench: Workbench, tag: str) -> Path:
+    """The trained student's weights."""
+    return bench.run.file(f"student{tag}.safetensors")
+
+
+def student_encoder(bench: Workbench, confirmed: Confirmed, *, tag: str) -> Encoder:
+    """The trained student."""
+    student = Encoder(confirmed.architecture)
+    student.load_state_dict(load_file(weights_path(bench, tag)))
+    return student.eval()

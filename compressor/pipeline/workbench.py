@@ -1,0 +1,207 @@
+"""What the stages of a run share: its request, its folder, and the big things, each loaded when first needed."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from compressor.errors import InputError
+from compressor.latency import workload_feeds
+from compressor.precision import apply_precision
+from compressor.profiles import fingerprint, resolve_target
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
+from compressor.records.observer import Observer
+from compressor.records.profile import DeviceFingerprint, HardwareProfile
+from compressor.records.promise import Workload
+from compressor.records.request import CompressRequest
+from compressor.records.serial import digest
+from compressor.records.store import RunFolder
+from compressor.runtimes import Device, Feeds, open_device
+from compressor.tasks import TextData, TextTokenizer, Tokens, default_selection_size, read_task, selection_split
+from compressor.tasks.outputs import engine_outputs
+from compressor.teachers import Teacher, load_teacher
+
+HOST_BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of one part of the data."""
+
+    tokens: Tokens
+    labels: NDArray[np.int64]
+
+
+class Workbench:
+    """Everything that the stages read; nothing here decides anything.
+
+    Args:
+        request: What the user asked for.
+        cache: Folder for runs and tables.
+        observer: Who is told.
+        fresh: Forget earlier runs.
+    """
+
+    def __init__(self, request: CompressRequest, *, cache: Path, observer: Observer, fresh: bool = False) -> None:
+        self.request = request
+        self.observer = observer
+        self.cache = cache
+        self._fresh = fresh
+        self._begin = time.monotonic()
+
+    @cached_property
+    def device_fingerprint(self) -> DeviceFingerprint:
+        """Of the machine at hand."""
+        return fingerprint()
+
+    @cached_property
+    def profile(self) -> HardwareProfile:
+        """Of the target."""
+        return resolve_target(self.request.target, self.device_fingerprint)
+
+    @cached_property
+    def device(self) -> Device:
+        """The target, opened."""
+        return open_device(self.profile.runtime)
+
+    @cached_property
+    def threads(self) -> int:
+        """Of the engine."""
+        usable = self.device_fingerprint.usable_cores
+        threads = self.request.threads or self.profile.threads or usable
+        if threads > usable:
+            raise InputError(
+                f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more "
+                "would make threads wait for each other"
+            )
+        return threads
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Its weights in the canonical encoder."""
+        return load_teacher(Path(self.request.teacher))
+
+    @cached_property
+    def tokenizer(self) -> TextTokenizer:
+        """Of the teacher."""
+        return TextTokenizer(self.teacher.folder)
+
+    @cached_property
+    def pad_id(self) -> int:
+        """Token id of padding."""
+        return int(self.teacher.config.get("pad_token_id") or 0)
+
+    @cached_property
+    def data(self) -> TextData:
+        """Texts and labels."""
+        request = self.request
+        return read_task(
+            Path(request.data),
+            text_columns=request.text_columns,
+            label_column=request.label_column,
+            metric=request.metric,
+            eval_split=request.eval_split,
+            label_names=self.teacher.label_names,
+        )
+
+    @cached_property
+    def run(self) -> RunFolder:
+        """Keyed by the content of everything that decides the result."""
+        plain = replace(self.request, teacher=self.teacher.digest, data=self.data.digest)
+        key = digest(plain, self.device_fingerprint.key, self.device.runtime, self.threads)
+        return RunFolder(self.cache / "runs" / key, fresh=self._fresh)
+
+    def encode(self, texts: tuple[tuple[str, ...], ...]) -> Tokens:
+        """Token ids, cut only at the teacher's own maximum."""
+        return self.tokenizer.encode(texts, max_length=self.teacher.architecture.positions)
+
+    @cached_property
+    def _train_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        labels = self._labels("train")
+        return selection_split(labels, size=default_selection_size(len(labels)), seed=self.request.seed)
+
+    def _labels(self, split: str) -> NDArray[np.int64]:
+        labels = self.data.splits[split].labels
+        if labels is None:
+            raise InputError(f"--data: the split {split!r} has no labels; name another with --eval-split")
+        return labels
+
+    def _part(self, rows: NDArray[np.int64]) -> Part:
+        split = self.data.splits["train"]
+        return Part(self.encode(tuple(split.texts[row] for row in rows)), self._labels("train")[rows])
+
+    @cached_property
+    def train(self) -> Part:
+        """The training split without the selection part."""
+        return self._part(self._train_rows[0])
+
+    @cached_property
+    def selection(self) -> Part:
+        """What every choice looks at."""
+        return self._part(self._train_rows[1])
+
+    @cached_property
+    def evaluation(self) -> Part:
+        """What only finished candidates are measured on."""
+        name = self.data.spec.eval_split
+        return Part(self.encode(self.data.splits[name].texts), self._labels(name))
+
+    @cached_property
+    def teacher_graph(self) -> onnx.ModelProto:
+        """The teacher in fp32."""
+        return self.teacher.encoder.emit()
+
+    def teacher_model(self, precision: Precision) -> bytes:
+        """The teacher in a precision, serialised."""
+        return apply_precision(self.teacher_graph, precision).SerializeToString()
+
+    def feeds(self, workload: Workload) -> list[Feeds]:
+        """Inputs of the promised shape."""
+        return list(workload_feeds(self.evaluation.tokens, workload))
+
+    def outputs(self, model: bytes, options: CompileOptions, tokens: Tokens) -> NDArray[np.float32]:
+        """Logits of an engine as a user gets them: one row at a time."""
+        return engine_outputs(self.device.compile(model, options), tokens, pad_id=self.pad_id)
+
+    def file_outputs(self, engine: Path, options: CompileOptions, tokens: Tokens) -> NDArray[np.float32]:
+        """The same through an engine file."""
+        return engine_outputs(self.device.compile(engine, options), tokens, pad_id=self.pad_id)
+
+    def host_outputs(self, graph: onnx.ModelProto, tokens: Tokens, *, report: bool = False) -> NDArray[np.float32]:
+        """Logits of an fp32 graph, in large batches on all cores: padding does not change fp32 logits."""
+        options = CompileOptions(self.device_fingerprint.usable_cores)
+        engine = self.device.compile(graph.SerializeToString(), options)
+        progress = self.observer.progress if report else None
+        return engine_outputs(engine, tokens, pad_id=self.pad_id, batch_tokens=HOST_BATCH_TOKENS, progress=progress)
+
+    @cached_property
+    def selection_teacher(self) -> NDArray[np.float32]:
+        """The teacher's logits on the selection part."""
+        return self.host_outputs(self.teacher_graph, self.selection.tokens)
+
+    @cached_property
+    def evaluation_teacher(self) -> NDArray[np.float32]:
+        """The teacher's logits on the evaluation part."""
+        return self.host_outputs(self.teacher_graph, self.evaluation.tokens)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._begin
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the time budget."""
+        return self.request.time_budget_s - self.elapsed
+
+    def config(self) -> dict[str, Any]:
+        """A copy of the teacher's config."""
+        copy: dict[str, Any] = json.loads(json.dumps(self.teacher.config))
+        return copy

@@ -1,0 +1,47 @@
+"""What the user asked for, with every default in it."""
+
+from dataclasses import dataclass, field
+
+from compressor.records.architecture import Precision
+from compressor.records.promise import Budget
+
+DEFAULT_TIME_BUDGET_S = 1800.0
+
+
+@dataclass(frozen=True)
+class CompressRequest:
+    """One `compressor compress`.
+
+    Attributes:
+        teacher: Folder of the teacher.
+        data: Folder of the data.
+        target: Name or file of a hardware profile.
+        budget: What must be kept.
+        batch: Rows per run of the engine.
+        sequence_length: Length at which latency is promised; None = from the evaluation split.
+        threads: None = from the profile, else all that the process may use.
+        precisions: Those that may be used, the least invasive first.
+        text_columns: None = by their usual names.
+        label_column: None = `label`.
+        metric: None = the task's.
+        eval_split: None = `test` with labels, else `dev`.
+        search: Name of the search algorithm.
+        time_budget_s: Wall time of the whole run.
+        seed: Of everything random.
+    """
+
+    teacher: str
+    data: str
+    target: str = "cpu"
+    budget: Budget = field(default_factory=Budget)
+    batch: int = 1
+    sequence_length: int | None = None
+    threads: int | None = None
+    precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
+    text_columns: tuple[str, ...] | None = None
+    label_column: str | None = None
+    metric: str | None = None
+    eval_split: str | None = None
+    search: str = "exact"
+    time_budget_s: float = DEFAULT_TIME_BUDGET_S
+    seed: int = 0

@@ -1,0 +1,165 @@
+"""Outputs of the stages of a run; what is big is a file in the run folder and named here."""
+
+from dataclasses import dataclass
+
+from compressor.errors import BorderError
+from compressor.records.architecture import Architecture, Cut, Layer, Precision
+from compressor.records.latency import CompileOptions, LatencySummary
+from compressor.records.promise import Workload
+from compressor.records.results import Row
+from compressor.records.task import TaskSpec
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data read and tokenised, workload fixed, impossible limits refused.
+
+    Attributes:
+        task: Columns, labels, metric, evaluation split.
+        workload: Where the latency promise holds.
+        lengths: Token lengths of the evaluation split, and the share that is longer than the workload.
+        rows: Rows of the training, selection and evaluation part.
+        lower_bound_ms: Measured percentile of the smallest architecture.
+        notes: What the user should know about the data.
+    """
+
+    task: TaskSpec
+    workload: Workload
+    lengths: dict[str, float]
+    rows: dict[str, int]
+    lower_bound_ms: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The teacher at one precision with its fastest compile options.
+
+    Attributes:
+        precision: Of its products.
+        options: The fastest of the variants that were measured.
+        latency: In a fresh process.
+        drop_points: Below the fp32 teacher, on the selection split.
+        keeps_latency: The measured share within the limit is at least the promised one.
+        keeps_accuracy: The drop is within the budget.
+    """
+
+    precision: Precision
+    options: CompileOptions
+    latency: LatencySummary
+    drop_points: float
+    keeps_latency: bool
+    keeps_accuracy: bool
+
+    @property
+    def tail(self) -> float:
+        """p95 / p50."""
+        return self.latency.p95_ms / self.latency.p50_ms
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """All rungs, the least invasive first."""
+
+    rungs: tuple[Rung, ...]
+
+    @property
+    def fastest(self) -> Rung:
+        """The rung with the lowest median: its precision and options are searched in."""
+        return min(self.rungs, key=lambda rung: rung.latency.p50_ms)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The teacher's logits on the training part: `logits.npy`, float32 [rows, classes]."""
+
+    rows: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """An architecture whose latency was measured, not only predicted.
+
+    Attributes:
+        widths: Per teacher layer; 0 = gone.
+        cut: Units that are kept.
+        architecture: Of the student.
+        damage: Summed damage of the cuts.
+        predicted_ms: Median that the calibrated table predicts.
+        latency: Measured in a fresh process, with inherited weights.
+        rounds: Architectures that were built and measured until this one.
+        calibration: Scale of the table at the end.
+    """
+
+    widths: tuple[Layer, ...]
+    cut: Cut
+    architecture: Architecture
+    damage: float
+    predicted_ms: float
+    latency: LatencySummary
+    rounds: int
+    calibration: float
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A trained student: `student.safetensors`.
+
+    Attributes:
+        steps: Optimiser steps.
+        examples_per_second: Measured before the training, the number that the steps were chosen by.
+        drop_points: Below the teacher on the selection split, engine against fp32 teacher.
+    """
+
+    steps: int
+    examples_per_second: float
+    drop_points: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What may be exported: a model, its precision and how it was reached.
+
+    Attributes:
+        name: "teacher fp32", "teacher int8" or "student".
+        tag: Of its files in the run folder.
+        precision: Of the products.
+        options: Compile options.
+        student: The confirmed student; None = the unpruned teacher.
+    """
+
+    name: str
+    tag: str
+    precision: Precision
+    options: CompileOptions
+    student: Confirmed | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The teacher as users know it, measured right after the engine: rows of the closing table."""
+
+    rows: tuple[Row, ...]
+
+
+def check_prepared(prepared: Prepared) -> Prepared:
+    """Border check: every part has rows."""
+    if set(prepared.rows) != {"train", "selection", "evaluation"} or min(prepared.rows.values()) < 1:
+        raise BorderError(f"expected rows for training, selection and evaluation, got {prepared.rows}")
+    return prepared
+
+
+def check_ladder(ladder: Ladder) -> Ladder:
+    """Border check: at least one rung, no precision twice."""
+    if not ladder.rungs or len({rung.precision for rung in ladder.rungs}) != len(ladder.rungs):
+        raise BorderError(f"expected one rung per precision, got {[str(rung.precision) for rung in ladder.rungs]}")
+    return ladder
+
+
+def check_confirmed(confirmed: Confirmed) -> Confirmed:
+    """Border check: cut, widths and architecture say the same."""
+    kept = tuple(layer for layer in confirmed.widths if layer.heads or layer.neurons)
+    if confirmed.cut.widths() != confirmed.widths or confirmed.architecture.layers != kept:
+        raise BorderError("cut, widths and architecture of a confirmed student differ")
+    return confirmed

@@ -1,0 +1,74 @@
+"""The run folder: records of finished stages, a journal of measurements and of choices.
+
+    run/  prepare.json  ladder.json ...   one record per finished stage
+          measurements.jsonl              every measurement, appended as soon as it is made
+          choices.jsonl                   every choice that depends on the clock, before it is acted on
+
+A run that was killed finds here what it had decided, so that it ends with the same model.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from compressor.records.serial import load, save, to_dict
+
+R = TypeVar("R")
+J = TypeVar("J", int, float, str)
+
+
+class RunFolder:
+    """One run on disk; made if it is not there."""
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path
+        if fresh and path.exists():
+            shutil.rmtree(path)
+        path.mkdir(parents=True, exist_ok=True)
+
+    def file(self, name: str) -> Path:
+        """Path of a file in the folder."""
+        return self.path / name
+
+    def finished(self, stage: str) -> bool:
+        """Whether a stage has left its record."""
+        return self.file(f"{stage}.json").exists()
+
+    def load(self, stage: str, kind: type[R]) -> R:
+        """The record of a finished stage."""
+        return load(kind, self.file(f"{stage}.json"))
+
+    def save(self, stage: str, record: object) -> None:
+        """Finish a stage."""
+        save(record, self.file(f"{stage}.json"))
+
+    def measured(self, stage: str, name: str, record: object) -> None:
+        """Append a measurement."""
+        self._append("measurements.jsonl", {"stage": stage, "name": name, **to_dict(record)})
+
+    def choose(self, name: str, decide: Callable[[], J]) -> J:
+        """The choice of that name: the one that was written down, else a new one, written down first."""
+        for line in self._lines("choices.jsonl"):
+            if line["name"] == name:
+                known: J = line["value"]
+                return known
+        value = decide()
+        self._append("choices.jsonl", {"name": name, "value": value})
+        return value
+
+    def _append(self, name: str, line: dict[str, Any]) -> None:
+        with self.file(name).open("a+b") as stream:
+            stream.seek(0)
+            stream.truncate(stream.read().rfind(b"\n") + 1)  # what a kill left of a line would spoil the next one
+            stream.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        if not self.file(name).exists():
+            return []
+        whole = self.file(name).read_text(encoding="utf-8").split("\n")[:-1]  # a line that was cut off has no end
+        return [json.loads(line) for line in whole]

@@ -1,0 +1,92 @@
+"""The closing table: the teacher as users know it, then what ships, all measured in the same way."""
+
+from collections.abc import Sequence
+
+from compressor.records.promise import Verdict
+from compressor.records.results import COMPILED, EAGER, Report, Row
+from compressor.records.units import format_bytes, format_ms, format_seconds
+
+HEADER = ("model", "accuracy (95 % interval)", "p50", "p95", "size", "faster than compiled", "than eager")
+
+
+def cells(report: Report) -> list[tuple[str, ...]]:
+    """Rows of the table as text, in the order of `HEADER`."""
+    by_name = {row.name: row for row in report.rows}
+    return [_cells(row, by_name.get(COMPILED), by_name.get(EAGER)) for row in report.rows]
+
+
+def _cells(row: Row, compiled: Row | None, eager: Row | None) -> tuple[str, ...]:
+    return (
+        row.name,
+        f"{row.accuracy_points:.2f} ({row.accuracy_low:.2f} - {row.accuracy_high:.2f})",
+        format_ms(row.p50_ms),
+        format_ms(row.p95_ms),
+        format_bytes(row.size_bytes),
+        _times(compiled, row),
+        _times(eager, row),
+    )
+
+
+def _times(other: Row | None, row: Row) -> str:
+    return "-" if other is None else f"{other.p50_ms / row.p50_ms:.1f}x"
+
+
+def promises(report: Report) -> list[str]:
+    """One line per promise with what was measured."""
+    check, budget = report.verification, report.budget
+    latency, accuracy = check.latency, check.accuracy
+    where = f"batch {report.workload.batch}, length {report.workload.sequence_length}, {report.workload.threads} thread(s)"
+    measured = f"{latency.summary.samples} runs in {latency.summary.processes} processes, {latency.seconds:.1f} s"
+    if latency.limit_ms is None:
+        lines = [f"latency: no limit; p95 {format_ms(latency.summary.p95_ms)} ({where}; {measured})"]
+    else:
+        lines = [
+            f"latency {latency.verdict}: {100 * latency.share_within:.2f} % of runs within "
+            f"{format_ms(latency.limit_ms)} (at 99 % confidence at least {100 * latency.share_low:.2f} %, promised "
+            f"{budget.percentile:g} %; {where}; {measured})"
+        ]
+    lines.append(
+        f"accuracy {accuracy.verdict}: {accuracy.metric} drops by {accuracy.drop_points:.2f} points (95 % interval "
+        f"{accuracy.drop_low:.2f} to {accuracy.drop_high:.2f}; allowed {budget.max_accuracy_drop_points:g}; "
+        f"{accuracy.rows} untruncated rows of `{report.task.eval_split}`, read {report.evaluation_reads} time(s))"
+    )
+    lines.append(
+        f"numerics {check.numerics.verdict}: emitted graph within {check.numerics.emitted_difference:.1e} of torch"
+    )
+    if budget.max_size_bytes is not None:
+        total = check.size.engine_bytes + check.size.tokenizer_bytes
+        lines.append(f"size {check.size.verdict}: {format_bytes(total)} of {format_bytes(budget.max_size_bytes)}")
+    return lines
+
+
+def verdict_line(report: Report) -> str:
+    """The verdict first, then why not, if not."""
+    check = report.verification
+    words = ", ".join(check.reasons)
+    outcome = "every promise is kept" if check.verdict is Verdict.MET else words
+    kept = " ".join(f"{layer.heads}/{layer.neurons}" for layer in report.architecture.layers) or "none"
+    return f"{check.verdict}: {outcome}. Shipped: {report.chosen}, {report.precision}, heads/neurons per layer {kept}"
+
+
+def markdown(report: Report) -> str:
+    """Verdict, promises and table in Markdown."""
+    rows = ["| " + " | ".join(row) + " |" for row in (HEADER, *cells(report))]
+    rows.insert(1, "| " + " | ".join("---" for _ in HEADER) + " |")
+    lines = "\n".join(f"- {line}" for line in promises(report))
+    return f"**{verdict_line(report)}**\n\n{lines}\n\n" + "\n".join(rows) + f"\n\n{provenance(report)}\n"
+
+
+def provenance(report: Report) -> str:
+    """Where and when the numbers were measured, and what share of inputs is longer than the promised length."""
+    longer = 100 * report.lengths["share_longer"]
+    return (
+        f"Measured on {report.device} ({report.cores} cores), {report.date}, {report.options.threads} thread(s); "
+        f"{longer:.1f} % of the evaluation inputs are longer than {report.workload.sequence_length} tokens (p95 "
+        f"{report.lengths['p95']:.0f}); took {format_seconds(sum(s.seconds for s in report.stages))}."
+    )
+
+
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned with spaces, for pipes and logs."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in (header, *rows))

@@ -1,0 +1,94 @@
+"""The closed loop: solve -> build -> measure -> recalibrate, until what was measured keeps the limit and uses it.
+
+A solver on a noisy table picks the entries whose noise was lucky, and would exceed its limit by construction; here
+every candidate is built from its inherited weights through the final export path and timed in a fresh process.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from compressor.errors import InfeasibleError
+from compressor.latency import Calibration
+from compressor.records.latency import LatencySummary
+from compressor.search.base import Searcher, SearchProblem, Solution
+
+MAX_ROUNDS = 6
+# Share of the limit that the promised percentile should take: below it accuracy is given away, above it the promise is
+# at the mercy of the noise of the day.
+USED_LOW, USED_TARGET, USED_HIGH = 0.915, 0.945, 0.965
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One architecture that was built and measured."""
+
+    solution: Solution
+    predicted_ms: float
+    latency: LatencySummary
+    reached_ms: float
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The best trial that keeps the limit, how many there were, and the calibration at the end."""
+
+    trial: Trial
+    rounds: int
+    calibration: Calibration
+
+
+def confirm(
+    problem: SearchProblem,
+    search: Searcher,
+    measure: Callable[[Solution], tuple[LatencySummary, float]],
+    *,
+    limit_ms: float,
+    tail: float,
+    report: Callable[[Trial], None] | None = None,
+) -> Confirmation:
+    """Find the architecture with the least damage whose measured percentile keeps the limit.
+
+    Args:
+        problem: Its `limit_us` is replaced in every round.
+        search: The algorithm.
+        measure: Builds and times a solution: (summary, the promised percentile in milliseconds).
+        limit_ms: The promise.
+        tail: Promised percentile over median, as measured on the teacher; replaced by the trials' own.
+        report: Called with every trial.
+
+    Raises:
+        InfeasibleError: Nothing that keeps the limit was found; carries the closest that was measured.
+    """
+    calibration = Calibration()
+    kept: Trial | None = None
+    closest: Trial | None = None
+    used = USED_TARGET
+    for rounds in range(1, MAX_ROUNDS + 1):
+        limit_us = 1e3 * used * limit_ms / tail / calibration.scale
+        solution = search(replace(problem, limit_us=limit_us))
+        summary, reached_ms = measure(solution)
+        trial = Trial(solution, calibration.scale * solution.cost_us / 1e3, summary, reached_ms)
+        if report is not None:
+            report(trial)
+        if closest is None or reached_ms < closest.reached_ms:
+            closest = trial
+        if reached_ms <= USED_HIGH * limit_ms and (kept is None or solution.damage < kept.solution.damage):
+            kept = trial
+        if kept is not None and (reached_ms >= USED_LOW * limit_ms or _same(kept, trial, rounds)):
+            break
+        calibration = calibration.updated(trial.predicted_ms, summary.p50_ms)
+        tail = reached_ms / summary.p50_ms
+    if kept is None:
+        nearest_ms = closest.reached_ms / USED_HIGH if closest else limit_ms
+        raise InfeasibleError(
+            f"{MAX_ROUNDS} architectures were built for {limit_ms:g} ms and none kept it; the closest took "
+            f"{closest.reached_ms if closest else 0:.4g} ms",
+            nearest_ms=nearest_ms,
+            cost="the same cuts",
+        )
+    return Confirmation(kept, rounds, calibration)
+
+
+def _same(kept: Trial, trial: Trial, rounds: int) -> bool:
+    """The search has come back to what it had: another round would change nothing."""
+    return rounds > 1 and kept is not trial and kept.solution.widths == trial.solution.widths

@@ -1,0 +1,91 @@
+"""The ladder's first rungs: the unpruned teacher, compiled, at each precision.
+
+For each precision the fastest of the runtime's compile options is chosen by timing them in turn; the rung is then
+timed alone in a fresh process, and its accuracy is compared with the fp32 teacher's on the selection split.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions, LatencySummary
+from compressor.records.promise import Budget
+from compressor.records.stages import Rung
+from compressor.runtimes.base import Device, Feeds
+from compressor.runtimes.statistics import summarise
+from compressor.runtimes.timing import engine_subject, time_interleaved
+
+OPTIONS_SECONDS = 1.0
+RUNG_SECONDS = 2.0
+# A rung that the quick measurement puts this close to the limit would only fail the real one.
+LIMIT_MARGIN = 0.97
+
+
+def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], threads: int) -> CompileOptions:
+    """The compile options with the lowest median, timed in turn."""
+    variants = device.option_variants(threads)
+    if len(variants) == 1:
+        return variants[0]
+    subjects = {str(i): engine_subject(device.compile(model, options), feeds) for i, options in enumerate(variants)}
+    timings = time_interleaved(subjects, clock=device.clock, seconds=OPTIONS_SECONDS, yardstick=device.yardstick)
+    return variants[min(range(len(variants)), key=lambda i: timings.median_ms(str(i)))]
+
+
+def fresh_latency(
+    device: Device, model: bytes, feeds: Sequence[Feeds], options: CompileOptions, folder: Path, *, seconds: float
+) -> tuple[LatencySummary, NDArray[np.int64]]:
+    """Latency of a graph in one fresh process, through the engine file that would be shipped."""
+    path = folder / "probe.onnx"
+    loaded = device.save_engine(model, options, path)
+    samples = device.fresh_samples(path, feeds, loaded, seconds=seconds, processes=1)
+    path.unlink()
+    return summarise(samples), samples[0]
+
+
+def climb(
+    device: Device,
+    models: dict[Precision, bytes],
+    feeds: Sequence[Feeds],
+    budget: Budget,
+    threads: int,
+    drop_of: Callable[[Precision, CompileOptions], float],
+    folder: Path,
+) -> tuple[Rung, ...]:
+    """Measure every rung.
+
+    Args:
+        device: Where.
+        models: Serialised teacher per precision, the least invasive first.
+        feeds: Inputs of the workload.
+        budget: The promises.
+        threads: Of the workload.
+        drop_of: (precision, options) -> points below the fp32 teacher on the selection split.
+        folder: For the engine files.
+    """
+    rungs = []
+    for precision, model in models.items():
+        options = fastest_options(device, model, feeds, threads)
+        latency, samples = fresh_latency(device, model, feeds, options, folder, seconds=RUNG_SECONDS)
+        drop = drop_of(precision, options)
+        rungs.append(
+            Rung(
+                precision=precision,
+                options=options,
+                latency=latency,
+                drop_points=drop,
+                keeps_latency=keeps(samples, budget),
+                keeps_accuracy=drop <= budget.max_accuracy_drop_points,
+            )
+        )
+    return tuple(rungs)
+
+
+def keeps(samples: NDArray[np.int64], budget: Budget) -> bool:
+    """Whether the promised percentile of the raw times (nanoseconds) is clearly within the limit."""
+    if budget.max_latency_ms is None:
+        return True
+    reached_ms = float(np.percentile(samples, budget.percentile)) / 1e6
+    return reached_ms <= LIMIT_MARGIN * budget.max_latency_ms

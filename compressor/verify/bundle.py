@@ -1,0 +1,82 @@
+"""All promises of a bundle, checked on its files."""
+
+from pathlib import Path
+
+from compressor.errors import InputError
+from compressor.export import ENGINE, EVALUATION, MANIFEST, TOKENIZER_FILES, EvaluationData, file_hashes
+from compressor.latency import workload_feeds
+from compressor.records.promise import Budget, Reason, Verdict, combine
+from compressor.records.results import Manifest, SizeResult, Verification, check_verification
+from compressor.records.serial import load
+from compressor.runtimes.base import Device
+from compressor.tasks.outputs import engine_outputs
+from compressor.verify.accuracy import verify_accuracy
+from compressor.verify.latency import verify_latency
+from compressor.verify.numerics import verify_numerics
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle whose files are those that it names.
+
+    Raises:
+        InputError: No bundle, a path that points outside of it, or a file that is missing, changed or not named.
+    """
+    manifest = load(Manifest, folder / MANIFEST)
+    root = folder.resolve()
+    outside = [name for name in (*manifest.files, manifest.engine) if not (root / name).resolve().is_relative_to(root)]
+    if outside:
+        raise InputError(f"{folder}: the manifest names a path outside of the bundle: {outside[0]}; do not use it")
+    found = file_hashes(folder, leave_out=frozenset({MANIFEST}))
+    for name in sorted(manifest.files.keys() | found.keys()):
+        if manifest.files.get(name) != found.get(name):
+            state = "missing" if name not in found else "not in the manifest" if name not in manifest.files else "changed"
+            raise InputError(f"{folder}: {name} is {state} ({Reason.FILE_CHANGED}); export the bundle again")
+    return manifest
+
+
+def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verification:
+    """Numerics, accuracy, latency and size of the files of a bundle.
+
+    Accuracy is measured one row at a time on untruncated rows, through the engine file.
+    """
+    data = EvaluationData.load(folder / EVALUATION)
+    engine_path = folder / manifest.engine
+    outputs = engine_outputs(device.compile(engine_path, manifest.options), data.tokens, pad_id=manifest.pad_id)
+    numerics = verify_numerics(
+        emitted_difference=manifest.emitted_difference,
+        engine=outputs,
+        recorded=data.engine,
+        precision=manifest.precision,
+    )
+    accuracy = verify_accuracy(
+        manifest.task.metric,
+        data.teacher,
+        outputs,
+        data.labels,
+        max_drop_points=manifest.budget.max_accuracy_drop_points,
+        seed=manifest.seed,
+    )
+    feeds = workload_feeds(data.tokens, manifest.workload)
+    latency = verify_latency(device, engine_path, feeds, manifest.options, manifest.budget)
+    size = verify_size(folder, manifest.budget)
+    verdict = combine([numerics.verdict, accuracy.verdict, latency.verdict, size.verdict])
+    checks = (
+        (latency.verdict is Verdict.MISSED, Reason.LATENCY_OVER_LIMIT),
+        (latency.verdict is Verdict.INCONCLUSIVE, Reason.LATENCY_UNDECIDED),
+        (latency.verdict is Verdict.UNVERIFIED, Reason.LATENCY_NOT_ON_DEVICE),
+        (accuracy.verdict is not Verdict.MET, Reason.ACCURACY_OVER_BUDGET),
+        (size.verdict is not Verdict.MET, Reason.SIZE_OVER_LIMIT),
+        (numerics.verdict is not Verdict.MET, Reason.NUMERICS_DIVERGE),
+    )
+    reasons = tuple(reason for holds, reason in checks if holds)
+    return check_verification(Verification(latency, accuracy, numerics, size, verdict, reasons))
+
+
+def verify_size(folder: Path, budget: Budget) -> SizeResult:
+    """Engine and tokenizer files as shipped."""
+    engine = (folder / ENGINE).stat().st_size
+    tokenizer = sum((folder / name).stat().st_size for name in TOKENIZER_FILES if (folder / name).exists())
+    kept = budget.max_size_bytes is None or engine + tokenizer <= budget.max_size_bytes
+    return SizeResult(engine, tokenizer, Verdict.MET if kept else Verdict.MISSED)
+
+

@@ -1,0 +1,260 @@
+"""The latency table on the fake device, whose times are known: what it predicts is what whole models take."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from scipy.optimize import isotonic_regression
+from tiny_models import masked_batch, random_encoder, tiny
+
+from compressor.errors import InputError
+from compressor.latency import (
+    Calibration,
+    attention_op,
+    candidate_ops,
+    estimate,
+    feed_forward_op,
+    measure_op,
+    measure_table,
+    operations,
+    stem_op,
+    workload_feeds,
+)
+from compressor.latency.measuring import FEW, MANY, isotonic, op_feeds, smooth
+from compressor.latency.probes import op_graph, stem_graph
+from compressor.precision import apply_precision
+from compressor.records.architecture import Architecture, OpKey, Precision
+from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry
+from compressor.records.promise import Workload
+from compressor.runtimes.fake import FakeDevice
+from compressor.runtimes.local import LocalDevice
+from compressor.tasks.tokens import Tokens
+
+TEACHER = tiny((3, 48), (3, 48), (3, 48))
+OPTIONS = CompileOptions(1)
+WORKLOAD = Workload(batch=2, sequence_length=7, threads=1)
+
+
+@pytest.fixture(scope="module", params=list(Precision))
+def table(request: pytest.FixtureRequest) -> LatencyTable:
+    """All candidates, without noise."""
+    return measure_table(FakeDevice(), "fake", TEACHER, candidate_ops(TEACHER, request.param), OPTIONS, WORKLOAD)
+
+
+def whole_model_us(shape: Architecture, precision: Precision) -> float:
+    """Virtual time of one run of a whole model."""
+    device = FakeDevice()
+    model = apply_precision(random_encoder(shape).emit(), precision)
+    engine = device.compile(model.SerializeToString(), OPTIONS)
+    engine.run(masked_batch(shape, (WORKLOAD.sequence_length,) * WORKLOAD.batch))
+    return device.clock() / 1e3
+
+
+def random_students() -> list[Architecture]:
+    random = np.random.default_rng(5)
+    heads, neurons = random.choice([0, 1, 2, 3], (20, 3)), random.choice([0, 16, 32, 48], (20, 3))
+    shapes = [TEACHER.with_layers(tiny(*zip(h, n, strict=True)).layers) for h, n in zip(heads, neurons, strict=True)]
+    return [shape for shape in shapes if any(layer.heads for layer in shape.layers)]
+
+
+def test_the_sum_of_the_entries_is_what_whole_models_take(table: LatencyTable) -> None:
+    precision = table.entries[0].op.precision
+    students = [*random_students(), TEACHER, tiny()]
+    assert len(students) > 15
+    for shape in students:
+        predicted, real = estimate(table, shape, precision), whole_model_us(shape, precision)
+        assert predicted.value_us == pytest.approx(real, rel=0.01), shape.layers
+
+
+def test_a_table_says_under_which_conditions_it_holds(table: LatencyTable) -> None:
+    assert (table.device, table.runtime, table.options, table.workload) == ("fake", "fake 1", OPTIONS, WORKLOAD)
+    assert {entry.op for entry in table.entries} == set(candidate_ops(TEACHER, table.entries[0].op.precision))
+    assert all(entry.cost.samples >= 10 for entry in table.entries)
+
+
+def test_progress_reaches_one() -> None:
+    ops = [attention_op(TEACHER, heads, Precision.FP32, first_token=False) for heads in (1, 2)]
+    seen: list[float] = []
+    measure_table(FakeDevice(), "fake", TEACHER, ops, OPTIONS, WORKLOAD, progress=seen.append)
+    assert seen == [0.5, 1.0]
+
+
+def test_noise_shows_in_the_error_and_the_truth_is_within_it() -> None:
+    op = feed_forward_op(TEACHER, 48, Precision.INT8, first_token=False)
+    truth = measure_op(FakeDevice(), TEACHER, op, OPTIONS, WORKLOAD)
+    noisy = [measure_op(FakeDevice(noise=0.05, seed=seed), TEACHER, op, OPTIONS, WORKLOAD) for seed in range(12)]
+    assert truth.standard_error_us == pytest.approx(0, abs=0.01)
+    errors = [(cost.value_us - truth.value_us) / cost.standard_error_us for cost in noisy]
+    assert np.sqrt(np.mean(np.square(errors))) < 2  # of size 1 if the error bar is right
+    assert np.ptp([cost.value_us for cost in noisy]) > 0
+
+
+def test_the_same_seed_gives_the_same_table() -> None:
+    ops = [stem_op(TEACHER, Precision.FP32), feed_forward_op(TEACHER, 16, Precision.FP32, first_token=True)]
+    tables = [
+        measure_table(FakeDevice(noise=0.05, seed=seed), "fake", TEACHER, ops, OPTIONS, WORKLOAD) for seed in (1, 1, 2)
+    ]
+    assert tables[0] == tables[1] != tables[2]
+
+
+OPS = [
+    attention_op(TEACHER, 2, Precision.FP32, first_token=False),
+    attention_op(TEACHER, 2, Precision.FP32, first_token=True),
+    feed_forward_op(TEACHER, 32, Precision.FP32, first_token=False),
+    feed_forward_op(TEACHER, 32, Precision.FP32, first_token=True),
+]
+
+
+@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("options", LocalDevice().option_variants(1), ids=lambda o: f"without {o.disabled_fusions}")
+def test_probes_run_the_operators_of_whole_models(
+    precision: Precision, options: CompileOptions, tmp_path: Path
+) -> None:
+    """After the runtime's optimiser: stem + what each further copy adds = model, so kernels and fusions are the same."""
+    shape = tiny((2, 32), (0, 16), (3, 32), (1, 48), (0, 32))
+
+    def operators(model: onnx.ModelProto) -> Counter[str]:
+        LocalDevice().save_engine(model.SerializeToString(), options, tmp_path / "engine.onnx")
+        return Counter(node.op_type for node in onnx.load_model(tmp_path / "engine.onnx").graph.node)
+
+    stem, *ops = operations(shape, precision)
+    total = Counter({name: count * (MANY - FEW) for name, count in operators(stem_graph(shape, stem)).items()})
+    for op in ops:
+        total.update(operators(op_graph(shape, op, MANY)))
+        total.subtract(operators(op_graph(shape, op, FEW)))
+    predicted = {name: count / (MANY - FEW) for name, count in total.items() if count}
+    assert predicted == operators(apply_precision(random_encoder(shape).emit(), precision))
+
+
+@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("op", OPS, ids=str)
+@pytest.mark.parametrize("copies", [FEW, MANY])
+def test_a_probe_is_a_valid_graph_of_its_copies(op: OpKey, precision: Precision, copies: int) -> None:
+    model = op_graph(TEACHER, replace(op, precision=precision), copies)
+    onnx.checker.check_model(model, full_check=True)
+    products = {"attention": 3 if op.first_token else 2, "feed_forward": 2}[op.kind] * copies
+    found = Counter(node.op_type for node in model.graph.node)
+    assert found["LayerNormalization"] == copies
+    assert found["MatMulInteger"] == found["DynamicQuantizeLinear"] == (products if precision == "int8" else 0)
+
+
+@pytest.mark.parametrize("op", [*OPS, stem_op(TEACHER, Precision.FP32)], ids=str)
+def test_probes_run_on_their_inputs(op: OpKey) -> None:
+    graphs = [stem_graph(TEACHER, op)] if op.kind == "stem" else [op_graph(TEACHER, op, n) for n in (FEW, MANY)]
+    for feeds in op_feeds(TEACHER, op, WORKLOAD):
+        for graph in graphs:
+            session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+            output = session.run(None, {node.name: feeds[node.name] for node in session.get_inputs()})[0]
+            assert output.shape[0] == WORKLOAD.batch
+            assert np.isfinite(output).all()
+
+
+def entries(values: list[float], errors: list[float], op: OpKey) -> list[TableEntry]:
+    return [
+        TableEntry(replace(op, width=index + 1), Measured(value, error, 10))
+        for index, (value, error) in enumerate(zip(values, errors, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_isotonic_regression_is_scipys(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values, weights = random.normal(np.arange(30) / 5, 1.0), random.uniform(0.1, 9.0, 30)
+    expected = isotonic_regression(values, weights=weights).x
+    assert isotonic(values.tolist(), weights.tolist()) == pytest.approx(expected.tolist(), rel=1e-12)
+
+
+@pytest.mark.parametrize("values", [[], [3.0], [1.0, 1.0], [1.0, 2.0, 3.0]])
+def test_isotonic_leaves_rising_values_alone(values: list[float]) -> None:
+    assert isotonic(values, [1.0] * len(values)) == values
+
+
+def test_costs_never_fall_with_the_width_within_one_kind_of_op() -> None:
+    values, errors = [5.0, 4.0, 9.0, 8.5], [0.1, 0.3, 0.2, 0.2]
+    groups = [entries(values, errors, op) for op in OPS]
+    shuffled = [groups[i % 4][(i * 7 + i // 4) % 4] for i in range(16)]
+    assert len({entry.op for entry in shuffled}) == 16
+    result = smooth(shuffled)
+    assert [entry.op for entry in result] == [entry.op for entry in shuffled]
+    expected = isotonic_regression(values, weights=1 / np.square(errors)).x
+    for op in OPS:
+        found = {e.op.width: e.cost.value_us for e in result if replace(e.op, width=op.width) == op}
+        assert [found[width] for width in (1, 2, 3, 4)] == pytest.approx(expected.tolist())
+
+
+def test_ops_that_differ_in_more_than_their_width_are_not_pooled() -> None:
+    op = OPS[2]
+    others = [replace(op, activation="relu"), replace(op, hidden=8), replace(op, precision=Precision.INT8)]
+    costs = [TableEntry(other, Measured(10.0 - i, 1.0, 5)) for i, other in enumerate([op, *others])]
+    assert smooth(costs) == costs
+    heads = [TableEntry(replace(OPS[0], head_size=size, width=size), Measured(9.0 - size, 1.0, 5)) for size in (4, 8)]
+    assert smooth(heads) == heads
+
+
+def test_an_estimate_has_the_error_of_its_entries() -> None:
+    shape = tiny((2, 32))
+    costs = [Measured(100.0, 3.0, 50), Measured(20.0, 4.0, 40), Measured(30.0, 12.0, 60)]
+    ops = operations(shape, Precision.INT8)
+    made = tuple(TableEntry(op, cost) for op, cost in zip(ops, costs, strict=True))
+    table = LatencyTable("d", "r", OPTIONS, WORKLOAD, made)
+    found = estimate(table, shape, Precision.INT8)
+    assert found == Measured(150.0, 13.0, 40)
+    assert estimate(table, shape, Precision.INT8, Calibration(1.1)) == Measured(
+        pytest.approx(165.0), pytest.approx(14.3), 40
+    )
+    doubled = estimate(table, tiny((2, 32), (2, 32)).with_layers(shape.layers), Precision.INT8)
+    assert doubled == found
+
+
+def test_calibration_makes_the_last_prediction_right() -> None:
+    calibration = Calibration()
+    for predicted, measured in ((100.0, 110.0), (220.0, 198.0), (50.0, 50.0)):
+        raw = predicted / calibration.scale
+        calibration = calibration.updated(predicted, measured)
+        assert raw * calibration.scale == pytest.approx(measured)
+    assert calibration.scale == pytest.approx(1.1 * 0.9)
+
+
+def test_an_op_that_was_not_measured_is_named() -> None:
+    table = LatencyTable(
+        "d", "r", OPTIONS, WORKLOAD, (TableEntry(stem_op(TEACHER, Precision.FP32), Measured(1, 0, 9)),)
+    )
+    with pytest.raises(InputError, match="has no entry for `attention 2 x 8 of 16, fp32, first token`"):
+        estimate(table, tiny((2, 32)), Precision.FP32)
+    with pytest.raises(InputError, match="has no entry for `stem of 16, int8`; it covers stem/fp32"):
+        estimate(table, tiny(), Precision.INT8)
+
+
+def test_a_cost_below_zero_is_zero_with_its_error() -> None:
+    """An op that vanishes in the noise must not make an architecture faster."""
+    device = FakeDevice(noise=3.0, seed=0)
+    op = feed_forward_op(TEACHER, 16, Precision.FP32, first_token=True)
+    costs = [measure_op(device, TEACHER, op, OPTIONS, Workload(1, 1, 1)) for _ in range(6)]
+    assert all(cost.value_us >= 0 and math.isfinite(cost.value_us) for cost in costs)
+    assert min(cost.value_us for cost in costs) == 0
+    assert all(cost.standard_error_us > 0 for cost in costs)
+
+
+def tokens(total: int) -> Tokens:
+    ids = np.arange(100, 100 + total, dtype=np.int32)
+    return Tokens(ids, np.zeros(total, dtype=np.uint8), np.array([0, total // 2, total]))
+
+
+@pytest.mark.parametrize("total", [5, 1000])
+def test_workload_feeds_are_full_of_the_tasks_own_tokens(total: int) -> None:
+    feeds = workload_feeds(tokens(total), WORKLOAD)
+    assert len(feeds) == 16
+    assert all(list(feed) == ["input_ids", "attention_mask", "token_type_ids"] for feed in feeds)
+    assert {(value.dtype.name, value.shape) for feed in feeds for value in feed.values()} == {("int64", (2, 7))}
+    assert all(feed["attention_mask"].all() and not feed["token_type_ids"].any() for feed in feeds)
+    flat = np.concatenate([feed["input_ids"].ravel() for feed in feeds])
+    assert flat.tolist() == [100 + i % total for i in range(16 * 2 * 7)]
+
+
+def test_the_number_of_feeds_can_be_chosen() -> None:
+    assert len(workload_feeds(tokens(40), Workload(1, 8, 1), count=3)) == 3

@@ -1,0 +1,289 @@
+"""Every border check lets a good record through and refuses an injected fault."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from records.examples import example
+from tiny_models import tiny
+
+from compressor.encoder import Encoder
+from compressor.errors import BorderError, InputError
+from compressor.records.architecture import (
+    Architecture,
+    Cut,
+    Layer,
+    LayerCut,
+    OpKey,
+    Precision,
+    check_architecture,
+    check_cut,
+)
+from compressor.records.latency import LatencyTable, Measured, TableEntry, check_table
+from compressor.records.promise import Budget, Reason, Verdict, Workload, combine, exit_code
+from compressor.records.results import Report, Row, Verification, check_verification
+from compressor.records.score import LayerScore, ScoredSpace, check_scores
+from compressor.records.stages import Confirmed, Ladder, Prepared, Rung, check_confirmed, check_ladder, check_prepared
+from compressor.records.training import TrainPlan, check_plan
+
+SHAPE = tiny((4, 32), (2, 0), (0, 16))
+
+
+def test_a_good_architecture_passes() -> None:
+    assert check_architecture(SHAPE) is SHAPE
+    assert check_architecture(tiny()) == tiny()
+
+
+@pytest.mark.parametrize("layer", [Layer(0, 0), Layer(-1, 16), Layer(2, -1), Layer(-1, 1)])
+def test_a_layer_without_width_is_refused(layer: Layer) -> None:
+    with pytest.raises(BorderError, match="layer 1 .* has no width"):
+        check_architecture(replace(SHAPE, layers=(Layer(1, 1), layer)))
+
+
+@pytest.mark.parametrize("size", ["hidden", "head_size", "vocabulary", "positions", "token_types", "classes"])
+def test_an_empty_table_is_refused(size: str) -> None:
+    with pytest.raises(BorderError, match=f"every size of an architecture must be at least 1.*{size}=0"):
+        check_architecture(replace(SHAPE, **{size: 0}))
+
+
+def test_layers_with_nothing_left_are_dropped() -> None:
+    shape = SHAPE.with_layers((Layer(0, 0), Layer(1, 0), Layer(0, 0), Layer(0, 16)))
+    assert shape.layers == (Layer(1, 0), Layer(0, 16))
+    assert replace(shape, layers=SHAPE.layers) == SHAPE
+
+
+@pytest.mark.parametrize("shape", [SHAPE, tiny(), tiny((1, 48), (0, 16), hidden=24, head_size=4)])
+def test_encoder_parameters_are_those_of_the_torch_module(shape: Architecture) -> None:
+    real = sum(parameter.numel() for parameter in Encoder(shape).layers.parameters())
+    assert shape.encoder_parameters == real
+
+
+GOOD = Cut((LayerCut((0, 3), (1, 31)), LayerCut((), ()), LayerCut((), (0,))))
+
+
+def test_a_good_cut_passes() -> None:
+    assert check_cut(GOOD, SHAPE) is GOOD
+    assert GOOD.widths() == (Layer(2, 2), Layer(0, 0), Layer(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (LayerCut((3, 0), ()), r"layer 0: heads must be sorted, distinct and below 4, got \(3, 0\)"),
+        (LayerCut((1, 1), ()), "layer 0: heads must be sorted, distinct"),
+        (LayerCut((4,), ()), "layer 0: heads must be .* below 4"),
+        (LayerCut((-1, 2), ()), "layer 0: heads must be"),
+        (LayerCut((), (0, 32)), "layer 0: neurons must be .* below 32"),
+        (LayerCut((), (5, 4)), "layer 0: neurons must be sorted"),
+    ],
+)
+def test_a_bad_cut_is_refused(first: LayerCut, message: str) -> None:
+    with pytest.raises(BorderError, match=message):
+        check_cut(Cut((first, *GOOD.layers[1:])), SHAPE)
+
+
+def test_a_cut_has_one_entry_per_layer() -> None:
+    with pytest.raises(BorderError, match="one entry per teacher layer: expected 3, got 2"):
+        check_cut(Cut(GOOD.layers[:2]), SHAPE)
+
+
+def test_a_cut_may_not_keep_what_the_teacher_lacks() -> None:
+    with pytest.raises(BorderError, match="layer 1: neurons must be .* below 0"):
+        check_cut(Cut((GOOD.layers[0], LayerCut((0,), (0,)), GOOD.layers[2])), SHAPE)
+
+
+def test_op_keys_in_words() -> None:
+    stem = OpKey("stem", 0, 384, 0, "", Precision.FP32, False)
+    attention = OpKey("attention", 4, 384, 32, "", Precision.INT8, True)
+    feed_forward = OpKey("feed_forward", 192, 384, 0, "gelu", Precision.INT8, False)
+    assert [str(op) for op in (stem, attention, feed_forward)] == [
+        "stem of 384, fp32",
+        "attention 4 x 32 of 384, int8, first token",
+        "feed_forward 192 of 384, int8",
+    ]
+
+
+TABLE: LatencyTable = example(LatencyTable)
+
+
+def with_cost(cost: Measured) -> LatencyTable:
+    return replace(TABLE, entries=(replace(TABLE.entries[0], cost=cost), *TABLE.entries[1:]))
+
+
+def test_a_good_table_passes_and_finds_its_entries() -> None:
+    assert check_table(TABLE) is TABLE
+    assert check_table(with_cost(Measured(0.0, 0.0, 1)))
+    assert [TABLE.cost(entry.op) for entry in TABLE.entries] == [entry.cost for entry in TABLE.entries]
+
+
+def test_an_op_that_the_table_lacks_is_named() -> None:
+    op = replace(TABLE.entries[0].op, kind="attention", width=5, head_size=32, hidden=384)
+    known = r"it covers stem/fp32 at hidden \[\d+, \d+\]: measure it"
+    with pytest.raises(InputError, match=f"no entry for `attention 5 x 32 of 384, fp32`; {known}"):
+        TABLE.cost(op)
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        Measured(float("nan"), 1.0, 5),
+        Measured(float("inf"), 1.0, 5),
+        Measured(1.0, float("nan"), 5),
+        Measured(-0.5, 1.0, 5),
+        Measured(1.0, 1.0, 0),
+    ],
+)
+def test_a_cost_that_is_no_time_is_refused(cost: Measured) -> None:
+    with pytest.raises(BorderError, match=r"the cost of `stem .*` must be finite, at least 0 and with samples, got"):
+        check_table(with_cost(cost))
+
+
+def test_an_op_twice_is_refused() -> None:
+    twice = (*TABLE.entries, TableEntry(TABLE.entries[0].op, Measured(1.0, 1.0, 1)))
+    with pytest.raises(BorderError, match="has an op twice"):
+        check_table(replace(TABLE, entries=twice))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reasons"), [(Verdict.MET, ()), (Verdict.MISSED, (Reason.SIZE_OVER_LIMIT, Reason.FILE_CHANGED))]
+)
+def test_a_verdict_with_its_reasons_passes(verdict: Verdict, reasons: tuple[Reason, ...]) -> None:
+    verification = replace(example(Verification), verdict=verdict, reasons=reasons)
+    assert check_verification(verification) is verification
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reasons"), [(Verdict.MET, (Reason.SIZE_OVER_LIMIT,)), (Verdict.INCONCLUSIVE, ())]
+)
+def test_a_verdict_against_its_reasons_is_refused(verdict: Verdict, reasons: tuple[Reason, ...]) -> None:
+    with pytest.raises(BorderError, match="`met` exactly when there are no reasons, got"):
+        check_verification(replace(example(Verification), verdict=verdict, reasons=reasons))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "together"),
+    [
+        ([], Verdict.MET),
+        ([Verdict.MET, Verdict.MET], Verdict.MET),
+        ([Verdict.INCONCLUSIVE, Verdict.MET], Verdict.INCONCLUSIVE),
+        ([Verdict.INCONCLUSIVE, Verdict.UNVERIFIED], Verdict.UNVERIFIED),
+        ([Verdict.UNVERIFIED, Verdict.INCONCLUSIVE, Verdict.MISSED, Verdict.MET], Verdict.MISSED),
+    ],
+)
+def test_the_worst_verdict_decides(verdicts: list[Verdict], together: Verdict) -> None:
+    assert combine(verdicts) is together
+
+
+@pytest.mark.parametrize("name", ["batch", "sequence_length", "threads"])
+def test_a_workload_that_no_engine_could_run(name: str) -> None:
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')}: expected at least 1, got 0"):
+        replace(Workload(1, 8, 1), **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"percentile": 100.0}, "--percentile: expected at least 50 and less than 100, got 100"),
+        ({"percentile": 49.9}, "--percentile: .* got 49.9"),
+        ({"percentile": float("nan")}, "--percentile: .* got nan"),
+        ({"max_accuracy_drop_points": -0.1}, "--max-accuracy-drop: expected points between 0 and 100, got -0.1"),
+        ({"max_accuracy_drop_points": 101.0}, "--max-accuracy-drop: .* got 101"),
+        ({"max_latency_ms": 0.0}, "--max-latency: expected more than zero, got 0 ms"),
+        ({"max_latency_ms": float("nan")}, "--max-latency: .* got nan ms"),
+        ({"max_size_bytes": 0}, "--max-size: expected more than zero, got 0 bytes"),
+    ],
+)
+def test_a_budget_that_means_nothing(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Budget(**change)
+
+
+def test_budgets_at_their_limits() -> None:
+    assert Budget() == Budget(None, 95.0, 1.0, None)
+    assert Budget(1e-3, 50.0, 0.0, 1).max_size_bytes == 1
+    assert Budget(max_accuracy_drop_points=100.0).max_accuracy_drop_points == 100.0
+
+
+def test_speed_up_is_over_the_compiled_teacher() -> None:
+    report: Report = example(Report)
+    assert report.speed_up is None
+    p50_ms = report.verification.latency.summary.p50_ms
+    teacher = replace(example(Row), name="teacher, fp32 compiled", p50_ms=3 * p50_ms)
+    measured = replace(report, rows=(*report.rows, teacher))
+    assert measured.speed_up == pytest.approx(3.0)
+    other = report.rows[0]
+    assert measured.speed_up_over(other.name) == pytest.approx(other.p50_ms / p50_ms)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [(Verdict.MET, 0), (Verdict.MISSED, 4), (Verdict.UNVERIFIED, 5), (Verdict.INCONCLUSIVE, 6)],
+)
+def test_exit_code_of_a_verdict(verdict: Verdict, code: int) -> None:
+    assert exit_code(verdict) == code
+
+
+SCORE = LayerScore((1, 0), (2, 0, 1), (0.5, 0.0), (0.7, 0.2, 0.0))
+SPACE = ScoredSpace((0, 2), (0, 1, 3), (SCORE, SCORE))
+SCORED = tiny((2, 3), (2, 3))
+
+
+def test_good_scores_pass_and_cut_the_least_important_units() -> None:
+    assert check_scores(SPACE, SCORED) is SPACE
+    assert SPACE.cut((Layer(1, 2), Layer(0, 3))) == Cut((LayerCut((1,), (0, 2)), LayerCut((), (0, 1, 2))))
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ((SCORE,), "expected a score for each of 2 layers, got 1"),
+        ((SCORE, replace(SCORE, head_damage=(0.5,))), "layer 1: expected .* damages and units, got"),
+        ((replace(SCORE, neuron_order=(0, 1)), SCORE), "layer 0: expected .* damages and units, got"),
+        ((replace(SCORE, head_damage=(float("nan"), 0.0)), SCORE), "layer 0: a damage must be finite and at least 0"),
+        ((replace(SCORE, neuron_damage=(float("inf"), 0.0, 0.0)), SCORE), "layer 0: a damage must be finite"),
+        ((replace(SCORE, neuron_damage=(-0.1, 0.0, 0.0)), SCORE), "layer 0: a damage must be .* at least 0"),
+    ],
+)
+def test_faulty_scores_are_refused(layers: tuple[LayerScore, ...], message: str) -> None:
+    with pytest.raises(BorderError, match=message):
+        check_scores(replace(SPACE, layers=layers), SCORED)
+
+
+PLAN = TrainPlan(steps=10, batch=32, learning_rate=1e-4, ranks=4, seed=0)
+
+
+def test_a_plan_gives_every_rank_the_same_rows() -> None:
+    assert check_plan(PLAN) is PLAN
+    for change in ({"steps": 0}, {"ranks": 0}, {"batch": 2}, {"batch": 30}):
+        with pytest.raises(BorderError, match="a multiple of the ranks, got TrainPlan"):
+            check_plan(replace(PLAN, **change))
+
+
+def test_prepared_data_has_rows_in_every_part() -> None:
+    good = replace(example(Prepared), rows={"train": 1, "selection": 1, "evaluation": 1})
+    assert check_prepared(good) is good
+    for rows in ({"train": 1, "selection": 1}, {"train": 1, "selection": 1, "evaluation": 0}):
+        with pytest.raises(BorderError, match="expected rows for training, selection and evaluation, got"):
+            check_prepared(replace(good, rows=rows))
+
+
+def test_a_ladder_has_one_rung_per_precision_and_knows_the_fastest() -> None:
+    rungs = [replace(example(Rung), precision=precision) for precision in Precision]
+    rungs = [
+        replace(r, latency=replace(r.latency, p50_ms=t, p95_ms=3.0)) for r, t in zip(rungs, (2.0, 1.5), strict=True)
+    ]
+    ladder = Ladder(tuple(rungs))
+    assert check_ladder(ladder) is ladder
+    assert ladder.fastest is rungs[1]
+    assert ladder.fastest.tail == 2.0
+    for faulty in ((), (rungs[0], rungs[0])):
+        with pytest.raises(BorderError, match="expected one rung per precision, got"):
+            check_ladder(Ladder(faulty))
+
+
+def test_a_confirmed_student_is_of_one_piece() -> None:
+    good = replace(example(Confirmed), cut=GOOD, widths=GOOD.widths(), architecture=SHAPE.with_layers(GOOD.widths()))
+    assert check_confirmed(good) is good
+    for change in ({"widths": (Layer(2, 2),) * 3}, {"architecture": SHAPE}):
+        with pytest.raises(BorderError, match="cut, widths and architecture of a confirmed student differ"):
+            check_confirmed(replace(good, **change))

@@ -1,0 +1,62 @@
+"""The run folder after a kill: finished records, whole lines of the journal and nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compressor.errors import InputError
+from compressor.records.latency import Measured
+from compressor.records.promise import Workload
+from compressor.records.store import RunFolder
+
+WORKLOAD = Workload(1, 8, 1)
+
+
+def test_a_finished_stage_is_found_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a" / "run")
+    assert not run.finished("prepare")
+    run.save("prepare", WORKLOAD)
+    again = RunFolder(tmp_path / "a" / "run")
+    assert again.finished("prepare")
+    assert again.load("prepare", Workload) == WORKLOAD
+
+
+def test_a_record_that_was_half_written_is_not_finished(tmp_path: Path) -> None:
+    (tmp_path / "prepare.json.partial").write_text("{", encoding="utf-8")
+    run = RunFolder(tmp_path)
+    assert not run.finished("prepare")
+    with pytest.raises(InputError, match=r"cannot read .*prepare\.json"):
+        run.load("prepare", Workload)
+
+
+def test_fresh_forgets(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "run").save("prepare", WORKLOAD)
+    assert not RunFolder(tmp_path / "run", fresh=True).finished("prepare")
+
+
+def test_a_choice_is_made_once(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert run.choose("steps", lambda: 700) == 700
+    assert run.choose("other", lambda: 1.5) == 1.5
+    assert RunFolder(tmp_path).choose("steps", lambda: 800) == 700
+
+
+def test_a_choice_that_was_cut_off_is_made_again_and_spoils_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.choose("steps", lambda: 700)
+    path = tmp_path / "choices.jsonl"
+    path.write_text(path.read_text(encoding="utf-8") + '{"name": "final', encoding="utf-8")
+    again = RunFolder(tmp_path)
+    assert again.choose("finalist", lambda: "b") == "b"
+    assert again.choose("finalist", lambda: "c") == "b"
+    assert again.choose("steps", lambda: 0) == 700
+
+
+def test_measurements_are_appended(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for index in range(3):
+        run.measured("table", f"op {index}", Measured(index + 0.5, 0.1, 10))
+    lines = [json.loads(line) for line in (tmp_path / "measurements.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["name"] for line in lines] == ["op 0", "op 1", "op 2"]
+    assert lines[2] == {"stage": "table", "name": "op 2", "value_us": 2.5, "standard_error_us": 0.1, "samples": 10}

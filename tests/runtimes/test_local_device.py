@@ -1,0 +1,102 @@
+"""ONNX Runtime on this machine: the contract, strictness, and what its optimiser made of a graph."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from contracts.runtime_contract import BATCH, SHAPE, RuntimeContract
+from tiny_models import random_encoder, tiny
+
+from compressor.errors import UnavailableError
+from compressor.precision import apply_precision
+from compressor.records.architecture import Architecture, Precision
+from compressor.records.latency import CompileOptions
+from compressor.runtimes import onnxruntime_cpu
+from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
+
+
+class TestLocalDevice(RuntimeContract):
+    """This machine."""
+
+    def device(self) -> LocalDevice:
+        return LocalDevice()
+
+
+def optimised(shape: Architecture, precision: Precision, tmp_path: Path) -> Counter[str]:
+    """Operators in the file that `save_engine` wrote, each with its domain."""
+    path = tmp_path / "engine.onnx"
+    model = apply_precision(random_encoder(shape).emit(), precision)
+    LocalDevice().save_engine(model.SerializeToString(), CompileOptions(1), path)
+    return Counter(f"{node.domain}:{node.op_type}".removeprefix(":") for node in onnx.load_model(path).graph.node)
+
+
+@pytest.mark.parametrize(
+    ("shape", "products"),
+    [
+        # Q, K, V in one, output, two of the feed-forward; one more where only the first token's query is computed.
+        (tiny((2, 32), (1, 16)), 4 + 5),
+        (tiny((2, 0), (0, 16), (2, 32)), 2 + 2 + 5),
+        (tiny((0, 16)), 2),
+    ],
+)
+def test_every_int8_product_is_fused(shape: Architecture, products: int, tmp_path: Path) -> None:
+    found = optimised(shape, Precision.INT8, tmp_path)
+    assert found["com.microsoft:DynamicQuantizeMatMul"] + found["com.microsoft:MatMulIntegerToFloat"] == products
+    assert found["MatMulInteger"] == 0
+    attentions = sum(layer.heads > 0 for layer in shape.layers)
+    assert found["MatMul"] == 2 * attentions  # scores and context stay in float32
+
+
+def test_a_product_that_shares_its_input_is_fused_too(tmp_path: Path) -> None:
+    """Keys and values of the last attention, and whatever else reads the same tensor."""
+    found = optimised(tiny((2, 32)), Precision.INT8, tmp_path)
+    assert found["MatMulInteger"] == 0
+    assert found["Cast"] <= 1  # of the mask
+
+
+def test_a_float32_graph_stays_in_float32(tmp_path: Path) -> None:
+    found = optimised(SHAPE, Precision.FP32, tmp_path)
+    assert not [name for name in found if "Quantize" in name or "Integer" in name]
+    assert found["MatMul"] == 9 + 2 * 2
+
+
+def test_the_name_has_the_version() -> None:
+    assert LocalDevice().runtime == f"onnxruntime {onnxruntime.__version__}"
+
+
+def test_a_saved_engine_is_loaded_as_it_is(tmp_path: Path) -> None:
+    model = random_encoder(SHAPE).emit().SerializeToString()
+    options = CompileOptions(2, ("SkipLayerNormFusion",))
+    assert LocalDevice().save_engine(model, options, tmp_path / "e.onnx") == CompileOptions(2, (), optimise=False)
+
+
+def test_another_provider_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "get_providers", lambda _: ["AzureExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(UnavailableError, match=r"expected CPUExecutionProvider alone, onnxruntime .* took \['Azure"):
+        onnxruntime_cpu.compile_model(random_encoder(SHAPE).emit().SerializeToString(), CompileOptions(1))
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    with pytest.raises(UnavailableError, match="(?s)fresh process failed with status 1: .*cannot load the graph"):
+        LocalDevice().fresh_samples(tmp_path / "broken.onnx", [BATCH], CompileOptions(1), seconds=0.01, processes=1)
+
+
+def test_a_module_that_is_not_there_says_so() -> None:
+    with pytest.raises(UnavailableError, match="status 1: .*No module named compressor.nothing"):
+        fresh_processes("compressor.nothing", {}, [], processes=1)
+
+
+def test_the_worker_gets_inputs_in_order(tmp_path: Path) -> None:
+    feeds = [{"input_ids": np.array([[index]]), "a.b": np.array([index])} for index in range(12)]
+    np.savez(
+        tmp_path / "f.npz", **{f"{i}.{name}": value for i, feed in enumerate(feeds) for name, value in feed.items()}
+    )
+    again = read_feeds(tmp_path / "f.npz")
+    assert [sorted(feed) for feed in again] == [["a.b", "input_ids"]] * 12
+    assert [int(feed["input_ids"][0, 0]) for feed in again] == list(range(12))
