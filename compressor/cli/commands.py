@@ -1,6 +1,7 @@
 """The commands: flags in, one call, output out."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from compressor.errors import ExitCode, InputError, UnavailableError
 
 if TYPE_CHECKING:
+    from compressor.records.architecture import Precision
     from compressor.records.request import CompressRequest
 
 LOCAL = "local"
@@ -110,10 +112,10 @@ def _compress(
     finally:
         observer.close()
     print_report(outcome.report, outcome.bundle, as_json=as_json)
-    return outcome.exit_code
+    return ExitCode(outcome.exit_code)
 
 
-def _pipeline():  # type: ignore[no-untyped-def]
+def _pipeline() -> ModuleType:
     """The pipeline, or the command that installs what it needs."""
     try:
         from compressor import pipeline
@@ -168,7 +170,7 @@ def _check_words(*, device: str, task: str) -> None:
         raise InputError(f"--task: expected text-classification, got {task!r}")
 
 
-def _precisions(text: str):  # type: ignore[no-untyped-def]
+def _precisions(text: str) -> "tuple[Precision, ...]":
     from compressor.records.architecture import Precision
 
     known = [str(precision) for precision in Precision]

@@ -109,7 +109,8 @@ class _Live:
         self._progress.console.print(f"    {text}", style="dim", highlight=False, markup=False)
 
     def end(self, stage: str, seconds: float, *, cached: bool) -> None:
-        self._progress.update(self._task, completed=1.0, mark="[green]✓[/]", text="from an earlier run" if cached else "")
+        text = "from an earlier run" if cached else ""
+        self._progress.update(self._task, completed=1.0, mark="[green]✓[/]", text=text)
 
     def close(self) -> None:
         self._progress.stop()

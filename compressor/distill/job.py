@@ -46,7 +46,8 @@ class DistillationJob:
             table.weight.requires_grad_(False)
         tokens = Tokens.load(self.tokens)
         logits = np.load(self.logits, mmap_mode="r")
-        return Setup(student, _LogitStep(tokens, logits, self.pad_id), DataOrder(tokens.lengths, self.batch, self.seed))
+        order = DataOrder(tokens.lengths, self.batch, self.seed)
+        return Setup(student, _LogitStep(tokens, logits, self.pad_id), order)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additi
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head
+from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Layer, check_architecture
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -65,6 +66,17 @@ class Encoder(nn.Module):
             x = self.run_layer(index, x, mask, first_token=index >= last, heads=heads, neurons=neurons)
         logits: Tensor = self.head(x)
         return logits
+
+    def sub_layers(self, index: int) -> tuple[Attention, FeedForward]:
+        """Attention and feed-forward of a layer that has both, as every layer of a teacher does.
+
+        Raises:
+            BorderError: One of them was cut away.
+        """
+        layer = self.layers[index]
+        if isinstance(layer.attention, Attention) and isinstance(layer.feed_forward, FeedForward):
+            return layer.attention, layer.feed_forward
+        raise BorderError(f"layer {index} of {self.architecture.layers} was expected to be whole")
 
     def run_layer(
         self,

@@ -2,8 +2,8 @@
 
 Ops that keep all positions are chained: x -> op -> op -> ... Ops that keep only the first token need all positions as
 input, so they stand side by side, each on an input of its own: on a common one its quantisation would be shared, and
-the runtime would pick other kernels than it does in a model. The length of `hidden` is unknown to the runtime, as it is
-behind the embeddings of a model; if it had a name, norms would be fused that are not fused there.
+the runtime would pick other kernels than it does in a model. The length of `hidden` is unknown to the runtime, as it
+is behind the embeddings of a model; if it had a name, norms would be fused that are not fused there.
 """
 
 import onnx

@@ -27,7 +27,7 @@ from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Workload
-from compressor.records.results import COMPILED, EAGER, INT8, Manifest, Report, Row, StageTime, Verification
+from compressor.records.results import EAGER, ROW_NAMES, Manifest, Report, Row, StageTime, Verification
 from compressor.records.serial import save
 from compressor.records.stages import Candidate, Comparison, Ladder, Prepared, Rung
 from compressor.runtimes.statistics import summarise
@@ -158,7 +158,7 @@ def _rung_row(bench: Workbench, workload: Workload, rung: Rung) -> Row:
     latency, _ = fresh_latency(
         bench.device, model, bench.feeds(workload), rung.options, bench.run.path, seconds=COMPARE_SECONDS
     )
-    return _row(bench, COMPILED if fp32 else INT8, logits, latency, len(model))
+    return _row(bench, ROW_NAMES[rung.precision], logits, latency, len(model))
 
 
 def _row(bench: Workbench, name: str, logits: NDArray[np.float32], latency: LatencySummary, weights: int) -> Row:
@@ -208,7 +208,7 @@ def report(
         teacher_layers=bench.teacher.architecture.layers,
         options=candidate.options,
         predicted_ms=candidate.student.predicted_ms if candidate.student else None,
-        rows=(*comparison.rows, own),
+        rows=(*(row for row in comparison.rows if row.name != own.name), own),
         verification=verification,
         lengths=prepared.lengths,
         stages=stages,

@@ -1,10 +1,11 @@
 """The pipeline: a flat list of stages, from the least invasive candidate to the most.
 
-    prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> verify -> compare -> report
+prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> verify -> compare -> report
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from compressor.errors import ExitCode, InfeasibleError
@@ -17,13 +18,14 @@ from compressor.records.latency import LatencyTable
 from compressor.records.observer import Observer
 from compressor.records.promise import Verdict, exit_code
 from compressor.records.request import CompressRequest
-from compressor.records.results import Manifest, Report, Verification
+from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
 from compressor.records.score import ScoredSpace
-from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared
+from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared, Rung
 
 MAX_EVALUATION_READS = 3
 # Without a latency limit: shares of the fastest teacher's latency that are tried one after the other.
 WALK = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -72,12 +74,9 @@ def compress(
     ladder = run.stage("ladder", Ladder, lambda: stages.climb_ladder(bench, prepared))
     reads = 0
     for candidate in _candidates(bench, run, prepared, ladder):
-        manifest = run.stage(
-            "export", Manifest, lambda c=candidate: finishing.export(bench, prepared, c), tag=candidate.tag
-        )
-        verification = run.stage(
-            "verify", Verification, lambda c=candidate: finishing.verify(bench, c), tag=candidate.tag
-        )
+        tag = candidate.tag
+        manifest = run.stage("export", Manifest, partial(finishing.export, bench, prepared, candidate), tag=tag)
+        verification = run.stage("verify", Verification, partial(finishing.verify, bench, candidate), tag=tag)
         reads += 1
         if verification.verdict is Verdict.MET or reads == MAX_EVALUATION_READS:
             break
@@ -109,9 +108,12 @@ def _candidates(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladde
         return
     for rung in ladder.rungs:
         if rung.keeps_latency and rung.keeps_accuracy:
-            name = f"teacher {rung.precision}"
-            yield Candidate(name, f"-teacher-{rung.precision}", rung.precision, rung.options)
+            yield _unpruned(rung)
     yield _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")[0]
+
+
+def _unpruned(rung: Rung) -> Candidate:
+    return Candidate(ROW_NAMES[rung.precision], f"-teacher-{rung.precision}", rung.precision, rung.options)
 
 
 def _student(
@@ -139,7 +141,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     """
     kept = [rung for rung in ladder.rungs if rung.keeps_accuracy] or [ladder.rungs[0]]
     rung = min(kept, key=lambda r: r.latency.p50_ms)
-    best = Candidate(f"teacher {rung.precision}", f"-teacher-{rung.precision}", rung.precision, rung.options)
+    best = _unpruned(rung)
     spent = 0.0
     for share in WALK:
         if bench.seconds_left < spent + stages.RESERVED_SECONDS:

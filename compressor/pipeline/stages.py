@@ -112,8 +112,7 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
 
 
 def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions) -> float:
-    metric = get_metric(bench.data.spec.metric)
-    labels = bench.selection.labels
+    metric, labels = get_metric(bench.data.spec.metric), bench.selection.labels
     logits = bench.outputs(model, options, bench.selection.tokens)
     return points(metric(bench.selection_teacher, labels)) - points(metric(logits, labels))
 
@@ -246,7 +245,9 @@ def distil(bench: Workbench, ladder: Ladder, confirmed: Confirmed, *, tag: str) 
         seed=seed,
         pad_id=bench.pad_id,
     )
-    speed = bench.run.choose(f"distil{tag}.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=seed))
+    speed = bench.run.choose(
+        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=seed)
+    )
     rows = len(bench.train.tokens)
     steps = bench.run.choose(
         f"distil{tag}.steps",

@@ -160,7 +160,8 @@ class Workbench:
 
     def teacher_model(self, precision: Precision) -> bytes:
         """The teacher in a precision, serialised."""
-        return apply_precision(self.teacher_graph, precision).SerializeToString()
+        model: bytes = apply_precision(self.teacher_graph, precision).SerializeToString()
+        return model
 
     def feeds(self, workload: Workload) -> list[Feeds]:
         """Inputs of the promised shape."""

@@ -23,8 +23,7 @@ class Reason(StrEnum):
     LATENCY_NOT_ON_DEVICE = "latency not measured on the device"
     ACCURACY_OVER_BUDGET = "accuracy drop over the budget"
     SIZE_OVER_LIMIT = "size over the limit"
-    NUMERICS_DIVERGE = "outputs differ from the student's"
-    FILE_CHANGED = "a file is not the one in the manifest"
+    NUMERICS_DIVERGE = "outputs differ from those on record"
 
 
 @dataclass(frozen=True)

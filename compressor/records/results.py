@@ -100,7 +100,8 @@ class Verification:
 
 
 # Names of the rows that every report has, where they could be measured.
-EAGER, COMPILED, INT8 = "teacher, eager PyTorch", "teacher, fp32 compiled", "teacher, int8"
+EAGER, COMPILED = "teacher, eager PyTorch", "teacher, fp32 compiled"
+ROW_NAMES = {Precision.FP32: COMPILED, Precision.INT8: "teacher, int8"}
 
 
 @dataclass(frozen=True)

@@ -35,16 +35,18 @@ def promises(report: Report) -> list[str]:
     """One line per promise with what was measured."""
     check, budget = report.verification, report.budget
     latency, accuracy = check.latency, check.accuracy
-    where = f"batch {report.workload.batch}, length {report.workload.sequence_length}, {report.workload.threads} thread(s)"
+    shape = report.workload
+    where = f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
     measured = f"{latency.summary.samples} runs in {latency.summary.processes} processes, {latency.seconds:.1f} s"
     if latency.limit_ms is None:
         lines = [f"latency: no limit; p95 {format_ms(latency.summary.p95_ms)} ({where}; {measured})"]
     else:
-        lines = [
+        decided = (
             f"latency {latency.verdict}: {100 * latency.share_within:.2f} % of runs within "
             f"{format_ms(latency.limit_ms)} (at 99 % confidence at least {100 * latency.share_low:.2f} %, promised "
             f"{budget.percentile:g} %; {where}; {measured})"
-        ]
+        )
+        lines = [decided]
     lines.append(
         f"accuracy {accuracy.verdict}: {accuracy.metric} drops by {accuracy.drop_points:.2f} points (95 % interval "
         f"{accuracy.drop_low:.2f} to {accuracy.drop_high:.2f}; allowed {budget.max_accuracy_drop_points:g}; "
@@ -89,4 +91,5 @@ def provenance(report: Report) -> str:
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns aligned with spaces, for pipes and logs."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in (header, *rows))
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows))
+    return "\n".join("  ".join(row).rstrip() for row in padded)

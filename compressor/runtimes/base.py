@@ -20,7 +20,9 @@ Clock = Callable[[], int]  # nanoseconds, monotonic
 class Engine(Protocol):
     """A compiled graph."""
 
-    inputs: tuple[str, ...]
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the graph's inputs, in order."""
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
         """Host inputs, int64 [batch, length] each, to the host output `logits`, float32 [batch, classes]."""
@@ -30,7 +32,10 @@ class Device(Protocol):
     """A runtime on a machine, with a clock."""
 
     runtime: str
-    clock: Clock
+
+    @property
+    def clock(self) -> Clock:
+        """Nanoseconds, monotonic."""
 
     def yardstick(self) -> object:
         """A fixed piece of work, to tell a disturbed stretch of time from a quiet one."""

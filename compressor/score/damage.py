@@ -2,9 +2,9 @@
 
     e(l, k) = mean over examples of T^2 KL(softmax(z / T) || softmax(z_(l,k) / T)),  T = 2
 
-Replaced-block scoring (Puzzle, Bercovich et al. 2024, section 3.2) on the teacher itself. The hidden states in front of
-each layer are computed once; only the layers behind the cut run again. Level 0 leaves out the whole sub-layer, its bias
-and its norm, as the student will.
+Replaced-block scoring (Puzzle, Bercovich et al. 2024, section 3.2) on the teacher itself. The hidden states in front
+of each layer are computed once; only the layers behind the cut run again. Level 0 leaves out the whole sub-layer, its
+bias and its norm, as the student will.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,17 +61,18 @@ def _add_batch(
     x = teacher.embeddings(batch.ids, batch.type_ids)
     target = teacher.from_layer(0, x, mask)
     for index, layer in enumerate(teacher.architecture.layers):
-        after_attention = teacher.layers[index].attention(x, mask)
+        attention, feed_forward = teacher.sub_layers(index)
+        after_attention = attention(x, mask)
         for k, heads in enumerate(levels[0]):
             keep = _keep(orders[index][0][:heads], layer.heads)
-            cut = x if heads == 0 else teacher.layers[index].attention(x, mask, keep=keep)
-            logits = teacher.from_layer(index + 1, teacher.layers[index].feed_forward(cut), mask)
+            cut = x if heads == 0 else attention(x, mask, keep=keep)
+            logits = teacher.from_layer(index + 1, feed_forward(cut), mask)
             totals[index][0][k] += divergence(target, logits)
         for k, neurons in enumerate(levels[1]):
             keep = _keep(orders[index][1][:neurons], layer.neurons)
-            cut = after_attention if neurons == 0 else teacher.layers[index].feed_forward(after_attention, keep=keep)
+            cut = after_attention if neurons == 0 else feed_forward(after_attention, keep=keep)
             totals[index][1][k] += divergence(target, teacher.from_layer(index + 1, cut, mask))
-        x = teacher.layers[index].feed_forward(after_attention)
+        x = feed_forward(after_attention)
 
 
 def divergence(target: Tensor, logits: Tensor) -> float:

@@ -10,8 +10,8 @@
 
     best(b, t) = min over k of best(b - 1, t - t(b, k)) + e(b, k)
 
-The cost of a sub-layer depends on whether all positions or only the first token is computed, that is on which layer has
-the last attention; the programme is solved once for each such layer and the best is taken, which keeps it exact
+The cost of a sub-layer depends on whether all positions or only the first token is computed, that is on which layer
+has the last attention; the programme is solved once for each such layer and the best is taken, which keeps it exact
 (up to the rounding: at most one bin per sub-layer). Same idea as SPDY (Frantar and Alistarh 2022, section 3.2).
 """
 

@@ -70,7 +70,9 @@ def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
     from transformers import AutoModelForSequenceClassification
 
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
-    model = AutoModelForSequenceClassification.from_pretrained(spec["teacher"], local_files_only=True).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(
+        spec["teacher"], local_files_only=True, dtype=torch.float32
+    ).eval()
     engine = _EagerEngine(model, torch.from_numpy)
     feeds = read_feeds(Path(feeds_path))
     position = 0

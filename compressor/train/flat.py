@@ -40,6 +40,6 @@ class FlatParameters:
 
     def clip(self, largest_norm: float) -> Tensor:
         """Scale the gradient down to a norm; returns the norm that it had."""
-        norm = torch.linalg.vector_norm(self.gradients)
+        norm: Tensor = torch.linalg.vector_norm(self.gradients)
         self.gradients.mul_((largest_norm / (norm + 1e-6)).clamp(max=1.0))
         return norm

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compressor.train.order import DataOrder
@@ -11,7 +13,7 @@ from compressor.train.order import DataOrder
 class Step(Protocol):
     """Loss of some rows: (model, row numbers) -> the SUM of the rows' losses, a scalar."""
 
-    def __call__(self, model: nn.Module, rows: object) -> Tensor:
+    def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
         """Compute it."""
 
 

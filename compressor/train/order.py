@@ -37,10 +37,8 @@ class DataOrder:
     def rows(self, step: int, rank: int = 0, ranks: int = 1) -> Rows:
         """Rows that one rank works on in a step; every rank-th of the sorted batch, so that all have equal work."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        return self._epoch(epoch)[position][rank::ranks]
-
-    def _epoch(self, epoch: int) -> Rows:
-        return _epoch_batches(self, epoch)
+        chosen: Rows = _epoch_batches(self, epoch)[position][rank::ranks]
+        return chosen
 
 
 @lru_cache(maxsize=2)
@@ -54,4 +52,5 @@ def _epoch_batches(order: DataOrder, epoch: int) -> Rows:
         part = shuffled[start : start + chunk]
         shuffled[start : start + chunk] = part[np.argsort(order.lengths[part], kind="stable")]
     batches: Rows = shuffled.reshape(order.steps_per_epoch, order.batch)
-    return batches[random.permutation(order.steps_per_epoch)]
+    mixed: Rows = batches[random.permutation(order.steps_per_epoch)]
+    return mixed

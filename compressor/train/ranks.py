@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from compressor.errors import CompressorError
 from compressor.records.training import TrainPlan, check_plan
@@ -52,17 +53,17 @@ def train(
 
 
 def _spawn(job: Job, plan: TrainPlan, result: Path, checkpoint: Path | None, progress: Progress | None) -> None:
-    channel = mp.get_context("spawn").Queue()
+    channel = get_context("spawn").Queue()
     with tempfile.TemporaryDirectory(prefix="compressor-") as folder:
         meeting = Path(folder) / "meeting"
         arguments = (job, plan, result, checkpoint, meeting, channel)
-        ranks = mp.start_processes(  # type: ignore[no-untyped-call]
+        ranks = start_processes(  # type: ignore[no-untyped-call]
             _rank, args=arguments, nprocs=plan.ranks, join=False, start_method="spawn"
         )
         try:
             while not ranks.join(timeout=0.2):
                 _drain(channel, progress)
-        except mp.ProcessException as error:
+        except ProcessException as error:
             raise CompressorError(f"a training process failed: {error}") from error
         finally:
             for process in ranks.processes:

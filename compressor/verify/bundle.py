@@ -29,9 +29,14 @@ def read_manifest(folder: Path) -> Manifest:
     found = file_hashes(folder, leave_out=frozenset({MANIFEST}))
     for name in sorted(manifest.files.keys() | found.keys()):
         if manifest.files.get(name) != found.get(name):
-            state = "missing" if name not in found else "not in the manifest" if name not in manifest.files else "changed"
-            raise InputError(f"{folder}: {name} is {state} ({Reason.FILE_CHANGED}); export the bundle again")
+            raise InputError(f"{folder}: {name} {_state(name, manifest.files, found)}; export the bundle again")
     return manifest
+
+
+def _state(name: str, expected: dict[str, str], found: dict[str, str]) -> str:
+    if name not in found:
+        return "is missing"
+    return "has changed since it was verified" if name in expected else "is not in the manifest"
 
 
 def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verification:
@@ -78,5 +83,3 @@ def verify_size(folder: Path, budget: Budget) -> SizeResult:
     tokenizer = sum((folder / name).stat().st_size for name in TOKENIZER_FILES if (folder / name).exists())
     kept = budget.max_size_bytes is None or engine + tokenizer <= budget.max_size_bytes
     return SizeResult(engine, tokenizer, Verdict.MET if kept else Verdict.MISSED)
-
-

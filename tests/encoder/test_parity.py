@@ -235,5 +235,5 @@ def test_emitting_twice_gives_the_same_file() -> None:
 
 
 def test_an_architecture_without_width_stops_at_the_border() -> None:
-    with pytest.raises(BorderError, match="layer 0 .* has no width"):
+    with pytest.raises(BorderError, match=r"layer 0 .* has no width"):
         Encoder(tiny((0, 0)))

@@ -115,7 +115,7 @@ OPS = [
 def test_probes_run_the_operators_of_whole_models(
     precision: Precision, options: CompileOptions, tmp_path: Path
 ) -> None:
-    """After the runtime's optimiser: stem + what each further copy adds = model, so kernels and fusions are the same."""
+    """After the runtime's optimiser: stem + what a further copy adds = model: the same kernels and fusions."""
     shape = tiny((2, 32), (0, 16), (3, 32), (1, 48), (0, 32))
 
     def operators(model: onnx.ModelProto) -> Counter[str]:

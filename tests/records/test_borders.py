@@ -36,7 +36,7 @@ def test_a_good_architecture_passes() -> None:
 
 @pytest.mark.parametrize("layer", [Layer(0, 0), Layer(-1, 16), Layer(2, -1), Layer(-1, 1)])
 def test_a_layer_without_width_is_refused(layer: Layer) -> None:
-    with pytest.raises(BorderError, match="layer 1 .* has no width"):
+    with pytest.raises(BorderError, match=r"layer 1 .* has no width"):
         check_architecture(replace(SHAPE, layers=(Layer(1, 1), layer)))
 
 
@@ -88,7 +88,7 @@ def test_a_cut_has_one_entry_per_layer() -> None:
 
 
 def test_a_cut_may_not_keep_what_the_teacher_lacks() -> None:
-    with pytest.raises(BorderError, match="layer 1: neurons must be .* below 0"):
+    with pytest.raises(BorderError, match=r"layer 1: neurons must be .* below 0"):
         check_cut(Cut((GOOD.layers[0], LayerCut((0,), (0,)), GOOD.layers[2])), SHAPE)
 
 

@@ -88,7 +88,7 @@ def test_a_changed_document_is_refused(change: dict[str, Any], message: str) -> 
 
 
 def test_every_missing_field_is_named() -> None:
-    with pytest.raises(InputError, match="batch: .*; threads: "):
+    with pytest.raises(InputError, match=r"batch: .*; threads: "):
         from_dict(Workload, {"sequence_length": 8})
 
 

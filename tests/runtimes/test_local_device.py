@@ -83,12 +83,12 @@ def test_another_provider_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
-    with pytest.raises(UnavailableError, match="(?s)fresh process failed with status 1: .*cannot load the graph"):
+    with pytest.raises(UnavailableError, match=r"(?s)fresh process failed with status 1: .*cannot load the graph"):
         LocalDevice().fresh_samples(tmp_path / "broken.onnx", [BATCH], CompileOptions(1), seconds=0.01, processes=1)
 
 
 def test_a_module_that_is_not_there_says_so() -> None:
-    with pytest.raises(UnavailableError, match="status 1: .*No module named compressor.nothing"):
+    with pytest.raises(UnavailableError, match=r"status 1: .*No module named compressor\.nothing"):
         fresh_processes("compressor.nothing", {}, [], processes=1)
 
 

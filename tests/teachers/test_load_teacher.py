@@ -257,7 +257,7 @@ def put(name: str, value: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], o
     [
         (
             drop("classifier.weight"),
-            r"lacks 1 weights, the first is classifier\.weight \(the classifier is missing: fine-tune the model first\)",
+            r"lacks 1 weights, the first is classifier\.weight \(the classifier is missing: fine-tune the model",
         ),
         (drop("bert.pooler.dense.bias"), r"lacks 1 weights, the first is bert\.pooler\.dense\.bias$"),
         (
