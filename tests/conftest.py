@@ -28,3 +28,27 @@ def shared() -> Path:
         if place.is_dir():
             return place
     pytest.skip("no folder `shared` beside the checkout")
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small task in GLUE layout (`tiny.py`)."""
+    import tiny
+
+    return tiny.write_data(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny teacher that was trained on `tiny_data`; about three seconds, once."""
+    import tiny
+
+    return tiny.write_teacher(tmp_path_factory.mktemp("tiny") / "teacher", tiny_data)
+
+
+@pytest.fixture
+def fake_target(tmp_path: Path) -> Path:
+    """A profile for `--target FILE.yaml` whose device is the fake one."""
+    import tiny
+
+    return tiny.write_profile(tmp_path)

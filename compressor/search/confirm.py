@@ -60,35 +60,50 @@ def confirm(
         InfeasibleError: Nothing that keeps the limit was found; carries the closest that was measured.
     """
     calibration = Calibration()
+    trials: list[Trial] = []
     kept: Trial | None = None
-    closest: Trial | None = None
-    used = USED_TARGET
-    for rounds in range(1, MAX_ROUNDS + 1):
-        limit_us = 1e3 * used * limit_ms / tail / calibration.scale
-        solution = search(replace(problem, limit_us=limit_us))
+    while len(trials) < MAX_ROUNDS:
+        per_us = tail * calibration.scale / USED_TARGET / 1e3  # promised milliseconds per microsecond of the table
+        try:
+            solution = search(replace(problem, limit_us=limit_ms / per_us))
+        except InfeasibleError as error:
+            if kept is not None:
+                break
+            raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
         summary, reached_ms = measure(solution)
         trial = Trial(solution, calibration.scale * solution.cost_us / 1e3, summary, reached_ms)
+        trials.append(trial)
         if report is not None:
             report(trial)
-        if closest is None or reached_ms < closest.reached_ms:
-            closest = trial
         if reached_ms <= USED_HIGH * limit_ms and (kept is None or solution.damage < kept.solution.damage):
             kept = trial
-        if kept is not None and (reached_ms >= USED_LOW * limit_ms or _same(kept, trial, rounds)):
+        if kept is not None and (reached_ms >= USED_LOW * limit_ms or _same(kept, trial)):
             break
         calibration = calibration.updated(trial.predicted_ms, summary.p50_ms)
         tail = reached_ms / summary.p50_ms
     if kept is None:
-        nearest_ms = closest.reached_ms / USED_HIGH if closest else limit_ms
-        raise InfeasibleError(
-            f"{MAX_ROUNDS} architectures were built for {limit_ms:g} ms and none kept it; the closest took "
-            f"{closest.reached_ms if closest else 0:.4g} ms",
-            nearest_ms=nearest_ms,
-            cost="the same cuts",
-        )
-    return Confirmation(kept, rounds, calibration)
+        raise _none_kept(limit_ms, min(trials, key=lambda trial: trial.reached_ms))
+    return Confirmation(kept, len(trials), calibration)
 
 
-def _same(kept: Trial, trial: Trial, rounds: int) -> bool:
+def _no_architecture(limit_ms: float, nearest_ms: float, cost: str) -> InfeasibleError:
+    return InfeasibleError(
+        f"no architecture is predicted to keep {limit_ms:.4g} ms here; the cheapest one needs about "
+        f"{nearest_ms:.4g} ms",
+        nearest_ms=nearest_ms,
+        cost=cost,
+    )
+
+
+def _none_kept(limit_ms: float, closest: Trial) -> InfeasibleError:
+    return InfeasibleError(
+        f"{MAX_ROUNDS} architectures were built for {limit_ms:.4g} ms and none kept it; the closest took "
+        f"{closest.reached_ms:.4g} ms",
+        nearest_ms=closest.reached_ms / USED_HIGH,
+        cost="the cuts of that architecture",
+    )
+
+
+def _same(kept: Trial, trial: Trial) -> bool:
     """The search has come back to what it had: another round would change nothing."""
-    return rounds > 1 and kept is not trial and kept.solution.widths == trial.solution.widths
+    return kept is not trial and kept.solution.widths == trial.solution.widths

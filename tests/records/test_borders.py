@@ -145,7 +145,7 @@ def test_an_op_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "reasons"), [(Verdict.MET, ()), (Verdict.MISSED, (Reason.SIZE_OVER_LIMIT, Reason.FILE_CHANGED))]
+    ("verdict", "reasons"), [(Verdict.MET, ()), (Verdict.MISSED, (Reason.SIZE_OVER_LIMIT, Reason.LATENCY_OVER_LIMIT))]
 )
 def test_a_verdict_with_its_reasons_passes(verdict: Verdict, reasons: tuple[Reason, ...]) -> None:
     verification = replace(example(Verification), verdict=verdict, reasons=reasons)

@@ -1,0 +1,143 @@
+"""What every benchmark shares: rows that survive an interruption, the ceiling of the machine, the closing JSON line.
+
+A row is kept under a hash of the code, the data and the settings that it depends on; a benchmark that is started again
+with `--resume` computes only the rows that are missing. Results of `--full` go to `benchmarks/results/`.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compressor.encoder import FLOAT, GraphBuilder
+from compressor.precision import int8_dynamic
+from compressor.profiles import fingerprint
+from compressor.records.latency import CompileOptions
+from compressor.runtimes.local import LocalDevice
+from compressor.runtimes.timing import engine_subject, time_alone
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SHARED = CHECKOUT.parent / "shared"
+ROWS = CHECKOUT / "benchmarks" / ".rows"
+RESULTS = CHECKOUT / "benchmarks" / "results"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number that an issue limits: `met` is `value <= limit`, `>=` or `==` as `sense` says."""
+
+    name: str
+    value: float | None
+    unit: str
+    limit: float
+    sense: str = "<="
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of the closing line."""
+        senses = {"<=": float.__le__, ">=": float.__ge__, "==": float.__eq__}
+        met = self.value is not None and bool(senses[self.sense](float(self.value), float(self.limit)))
+        return {"name": self.name, "value": self.value, "unit": self.unit, "limit": self.limit, "met": met}
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """`--quick` (default), `--full`, `--resume`."""
+    parser = argparse.ArgumentParser(description=description)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--quick", action="store_const", dest="mode", const="quick", help="at most 20 minutes")
+    mode.add_argument("--full", action="store_const", dest="mode", const="full", help="for the record")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of an earlier, interrupted run")
+    parser.set_defaults(mode="quick")
+    return parser.parse_args()
+
+
+def content_hash(paths: Iterable[Path], settings: object) -> str:
+    """Hash of files (folders with everything below them) and settings."""
+    found = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if "__pycache__" not in file.parts:
+                found.update(file.relative_to(path.parent).as_posix().encode() + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+class RowStore:
+    """Rows of one benchmark, appended as soon as they are there."""
+
+    def __init__(self, benchmark: str, *, resume: bool) -> None:
+        ROWS.mkdir(exist_ok=True)
+        self._path = ROWS / f"{benchmark}.jsonl"
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        if resume and self._path.exists():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                self._known[row["row"], row["key"]] = row
+        elif self._path.exists():
+            self._path.unlink()
+
+    def row(self, name: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The row of that name and key, computed where it is missing."""
+        if (name, key) not in self._known:
+            begin = time.monotonic()
+            row = {"row": name, "key": key, **compute(), "row_seconds": round(time.monotonic() - begin, 2)}
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
+            self._known[name, key] = row
+        row = self._known[name, key]
+        shown = {k: v for k, v in row.items() if k not in ("row", "key") and not isinstance(v, dict | list)}
+        print(f"  {name:<12} " + "  ".join(f"{k}={v}" for k, v in shown.items()), flush=True)
+        return row
+
+
+def gemm_ceiling() -> dict[str, float]:
+    """Operations per second of one thread on a large product, by precision: nothing here can be faster."""
+    rows, width = 256, 1024
+    device, random = LocalDevice(), np.random.default_rng(0)
+    graph = GraphBuilder()
+    x = graph.input("x", FLOAT, [rows, width])
+    weight = random.standard_normal((width, width)).astype(np.float32)
+    graph.output(graph.linear(x, weight, np.zeros(width, np.float32), "y"), FLOAT, [rows, width])
+    model = graph.build("gemm")
+    feeds = [{"x": random.standard_normal((rows, width)).astype(np.float32)}]
+    rates = {}
+    for name, candidate in (("fp32", model), ("int8", int8_dynamic(model).model)):
+        engine = device.compile(candidate.SerializeToString(), CompileOptions(1))
+        times, _ = time_alone(engine_subject(engine, feeds), clock=device.clock, seconds=1, yardstick=device.yardstick)
+        rates[name] = 2 * rows * width * width / (float(np.percentile(times, 10)) / 1e9)
+    return rates
+
+
+def finish(benchmark: str, mode: str, rows: list[dict[str, Any]], checks: list[Check]) -> None:
+    """Print the checks and the closing JSON line; a full run is kept under `benchmarks/results/`."""
+    here = fingerprint()
+    closing = {
+        "benchmark": benchmark,
+        "mode": mode,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "cpu": here.model,
+        "cores": here.usable_cores,
+        "checks": [check.as_dict() for check in checks],
+    }
+    if mode == "full":
+        RESULTS.mkdir(exist_ok=True)
+        record = RESULTS / f"{benchmark}.json"
+        record.write_text(json.dumps({**closing, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    for check in closing["checks"]:
+        print(f"  {'met ' if check['met'] else 'MISSED'} {check['name']} = {check['value']} {check['unit']}"
+              f" (limit {check['limit']})")
+    print(json.dumps(closing))
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,148 @@
+"""Damage of every level against explicit forward passes of students that are really cut."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import masked_batch, random_encoder, tiny, torch_logits
+
+from compressor.encoder import Encoder
+from compressor.errors import BorderError
+from compressor.records.architecture import Cut, Layer, LayerCut
+from compressor.records.score import ScoredSpace
+from compressor.score import Batch, calibration_batches, score_space
+from compressor.score.damage import divergence
+from compressor.space import inherit
+from compressor.tasks import Tokens
+
+SHAPE = tiny((3, 32), (3, 32), (3, 32), head_size=5, hidden=15)
+LENGTHS = (7, 3, 1, 5, 2, 6)
+WHOLE = LayerCut((0, 1, 2), tuple(range(32)))
+Rows = dict[str, np.ndarray]
+
+
+@torch.no_grad()
+def teacher() -> Encoder:
+    """A random encoder whose logits are large enough to show every cut."""
+    encoder = random_encoder(SHAPE)
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.weight.mul_(2)
+            module.bias.zero_()
+        elif isinstance(module, torch.nn.LayerNorm):
+            module.bias.mul_(0.3)
+    encoder.head.classifier.weight.mul_(2)
+    return encoder
+
+
+def batches() -> tuple[list[Batch], list[Rows]]:
+    rows = [masked_batch(SHAPE, LENGTHS[:4], seed=1), masked_batch(SHAPE, LENGTHS[4:], seed=2)]
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    return [Batch(*(torch.from_numpy(row[name]) for name in names)) for row in rows], rows
+
+
+@pytest.fixture(scope="module")
+def space() -> ScoredSpace:
+    importance = [batches()[0][0]]
+    return score_space(teacher(), importance, batches()[0])
+
+
+def mean_divergence(p_logits: np.ndarray, q_logits: np.ndarray) -> float:
+    """T^2 KL(p || q), T = 2, mean over rows, in float64."""
+
+    def log_softmax(z: np.ndarray) -> np.ndarray:
+        z = z.astype(np.float64) / 2
+        return z - np.log(np.exp(z - z.max(-1, keepdims=True)).sum(-1, keepdims=True)) - z.max(-1, keepdims=True)
+
+    p, q = log_softmax(p_logits), log_softmax(q_logits)
+    return float(4 * (np.exp(p) * (p - q)).sum(-1).mean())
+
+
+def damage_of(cut: Cut) -> float:
+    models = (teacher(), inherit(teacher(), cut))
+    logits = [np.concatenate([torch_logits(model, row) for row in batches()[1]]) for model in models]
+    return mean_divergence(*logits)
+
+
+def only(index: int, cut: LayerCut) -> Cut:
+    return Cut(tuple(cut if i == index else WHOLE for i in range(3)))
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_heads_cost_what_the_cut_student_loses(space: ScoredSpace, layer: int, level: int) -> None:
+    score = space.layers[layer]
+    kept = tuple(sorted(score.head_order[: space.head_levels[level]]))
+    expected = damage_of(only(layer, LayerCut(kept, WHOLE.neurons)))
+    assert score.head_damage[level] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert level == 3 or expected > 1e-2  # the cut can be seen
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_neurons_cost_what_the_cut_student_loses(space: ScoredSpace, layer: int, level: int) -> None:
+    assert space.neuron_levels == (0, 16, 32)
+    score = space.layers[layer]
+    kept = tuple(sorted(score.neuron_order[: space.neuron_levels[level]]))
+    expected = damage_of(only(layer, LayerCut(WHOLE.heads, kept)))
+    assert score.neuron_damage[level] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert level == 2 or expected > 1e-2
+
+
+def test_nothing_cut_costs_nothing_and_no_damage_is_negative(space: ScoredSpace) -> None:
+    for score in space.layers:
+        assert score.head_damage[-1] == pytest.approx(0, abs=1e-5)
+        assert score.neuron_damage[-1] == pytest.approx(0, abs=1e-5)
+        assert min(*score.head_damage, *score.neuron_damage) >= 0
+
+
+def test_the_cut_of_a_space_keeps_the_most_important_units(space: ScoredSpace) -> None:
+    cut = space.cut((Layer(1, 16), Layer(0, 0), Layer(3, 32)))
+    assert cut.layers[0].heads == space.layers[0].head_order[:1]
+    assert cut.layers[0].neurons == tuple(sorted(space.layers[0].neuron_order[:16]))
+    assert cut.layers[1:] == (LayerCut((), ()), WHOLE)
+
+
+def test_how_the_rows_are_batched_does_not_matter(space: ScoredSpace) -> None:
+    singles = []
+    for batch in batches()[0]:
+        singles += [Batch(batch.ids[i : i + 1], batch.mask[i : i + 1], batch.type_ids[i : i + 1]) for i in range(2)]
+        singles += [Batch(batch.ids[2:], batch.mask[2:], batch.type_ids[2:])] if len(batch.ids) > 2 else []
+    again = score_space(teacher(), [batches()[0][0]], singles)
+    for a, b in zip(space.layers, again.layers, strict=True):
+        np.testing.assert_allclose(a.head_damage, b.head_damage, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(a.neuron_damage, b.neuron_damage, rtol=1e-3, atol=1e-5)
+
+
+def test_progress_ends_at_one() -> None:
+    seen: list[float] = []
+    score_space(teacher(), batches()[0], batches()[0], progress=seen.append)
+    assert seen == [0.5, 1.0]
+
+
+def test_a_teacher_with_a_missing_sub_layer_is_refused() -> None:
+    with pytest.raises(BorderError, match=r"layer 1 of .* was expected to be whole"):
+        score_space(random_encoder(tiny((2, 32), (0, 32))), batches()[0], batches()[0])
+
+
+def test_the_divergence_is_that_of_numpy_and_never_negative() -> None:
+    random = np.random.default_rng(0)
+    p, q = random.normal(size=(2, 40, 5)).astype(np.float32) * 3
+    assert divergence(torch.from_numpy(p), torch.from_numpy(q)) == pytest.approx(40 * mean_divergence(p, q), rel=1e-5)
+    tiny_difference = torch.from_numpy(p) * (1 + 1e-7)
+    assert 0 <= divergence(torch.from_numpy(p), tiny_difference) < 1e-4
+
+
+def test_calibration_batches_hold_every_row_once_and_mask_the_padding() -> None:
+    random = np.random.default_rng(3)
+    lengths = random.integers(2, 12, size=50)
+    ids = np.arange(lengths.sum(), dtype=np.int32)  # every token tells its row
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    tokens = Tokens(ids, (ids % 2).astype(np.uint8), offsets)
+    found = calibration_batches(tokens, pad_id=-1, batch_tokens=64)
+    assert all(batch.ids.numel() <= 64 for batch in found)
+    assert len(found) > 3
+    real = torch.cat([batch.ids[batch.mask == 1] for batch in found])
+    assert sorted(real.tolist()) == ids.tolist()
+    for batch in found:
+        assert (batch.ids[batch.mask == 0] == -1).all()
+        assert torch.equal(batch.type_ids[batch.mask == 1], batch.ids[batch.mask == 1] % 2)

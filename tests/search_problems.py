@@ -1,0 +1,94 @@
+"""Random search problems and their solution by enumeration, which knows nothing of how a search works."""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from compressor.latency import attention_op, estimate, feed_forward_op, operations, stem_op
+from compressor.records.architecture import Architecture, Layer, Precision
+from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry
+from compressor.records.promise import Workload
+from compressor.records.score import LayerScore, ScoredSpace
+from compressor.search import SearchProblem
+
+PRECISION = Precision.INT8
+
+
+def problem(
+    seed: int,
+    *,
+    layers: int = 3,
+    heads: tuple[int, ...] = (0, 1, 3),
+    neurons: tuple[int, ...] = (0, 16, 48),
+    limit_share: float = 0.5,
+) -> SearchProblem:
+    """Random costs that rise with the width and are lower for the first token, random damages that fall with it.
+
+    Args:
+        seed: Of everything.
+        layers: Of the teacher.
+        heads: Levels.
+        neurons: Levels.
+        limit_share: The limit as a share of the teacher's cost.
+    """
+    random = np.random.default_rng(seed)
+    teacher = Architecture((Layer(heads[-1], neurons[-1]),) * layers, 16, 8, 50, 12, 2, 2)
+    costs = {stem_op(teacher, PRECISION): random.uniform(5, 20)}
+    for make, levels in ((attention_op, heads), (feed_forward_op, neurons)):
+        for first_token in (False, True):
+            rising = np.sort(random.uniform(10, 100, size=len(levels))) * (0.4 if first_token else 1.0)
+            for width, cost in zip(levels, rising, strict=True):
+                if width:
+                    costs[make(teacher, width, PRECISION, first_token=first_token)] = cost
+    entries = tuple(TableEntry(op, Measured(float(cost), 0.1, 100)) for op, cost in costs.items())
+    table = LatencyTable("device", "fake 1", CompileOptions(1), Workload(1, 8, 1), entries)
+
+    def damages(levels: tuple[int, ...]) -> tuple[float, ...]:
+        return (*(float(x) for x in -np.sort(-random.exponential(size=len(levels) - 1))), 0.0)
+
+    scores = tuple(
+        LayerScore(tuple(range(heads[-1])), tuple(range(neurons[-1])), damages(heads), damages(neurons))
+        for _ in range(layers)
+    )
+    space = ScoredSpace(heads, neurons, scores)
+    limit_us = limit_share * estimate(table, teacher, PRECISION).value_us
+    return SearchProblem(teacher, space, table, PRECISION, limit_us)
+
+
+def architectures(task: SearchProblem) -> Iterator[tuple[Layer, ...]]:
+    """All widths with at least one attention head."""
+    one = [Layer(h, n) for h in task.space.head_levels for n in task.space.neuron_levels]
+    every = itertools.product(one, repeat=len(task.teacher.layers))
+    return (widths for widths in every if any(layer.heads for layer in widths))
+
+
+def damage(task: SearchProblem, widths: tuple[Layer, ...]) -> float:
+    """Summed damage of widths."""
+    space = task.space
+    return sum(
+        score.head_damage[space.head_levels.index(w.heads)] + score.neuron_damage[space.neuron_levels.index(w.neurons)]
+        for score, w in zip(space.layers, widths, strict=True)
+    )
+
+
+def cost_us(task: SearchProblem, widths: tuple[Layer, ...]) -> float:
+    """Cost of the student with these widths, as the latency package predicts it."""
+    return estimate(task.table, task.teacher.with_layers(widths), task.precision).value_us
+
+
+def fits(task: SearchProblem, widths: tuple[Layer, ...], *, bins: int | None = None) -> bool:
+    """Whether the cost is within the limit; with `bins`, each sub-layer rounded up to budget / bins."""
+    if bins is None:
+        return cost_us(task, widths) <= task.limit_us
+    stem, *rest = operations(task.teacher.with_layers(widths), task.precision)
+    budget = task.limit_us - task.table.cost(stem).value_us
+    if budget <= 0:
+        return False
+    return sum(math.ceil(task.table.cost(op).value_us / budget * bins - 1e-9) for op in rest) <= bins
+
+
+def least_damage(task: SearchProblem, *, bins: int | None = None) -> float:
+    """By enumeration; infinite where nothing fits."""
+    return min((damage(task, w) for w in architectures(task) if fits(task, w, bins=bins)), default=math.inf)

@@ -1,0 +1,71 @@
+"""Jobs for the training loop; in a module of their own, so that a rank in another process can import them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compressor.train import DataOrder, Setup
+
+ROWS = 40
+
+
+class Model(nn.Module):
+    """Matrices and vectors, one of each frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 8)
+        self.frozen = nn.Linear(8, 8)
+        self.norm = nn.LayerNorm(8)
+        self.last = nn.Linear(8, 3)
+        self.frozen.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[rows, 6] -> [rows, 3]."""
+        result: Tensor = self.last(self.norm(torch.tanh(self.frozen(torch.tanh(self.first(x))))))
+        return result
+
+
+def data() -> tuple[Tensor, Tensor]:
+    """Inputs [rows, 6] and targets [rows, 3]."""
+    random = np.random.default_rng(5)
+    x, y = random.normal(size=(ROWS, 6)), random.normal(size=(ROWS, 3)) * 3
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Least squares on random rows.
+
+    Attributes:
+        batch: Rows per step.
+        seed: Of the data order.
+        scale: Of the loss, so that the gradient is clipped or not.
+        bad_row: The row whose loss fails; only one rank gets it in a step.
+        fault: "raise" or a number that the loss is multiplied with.
+    """
+
+    batch: int
+    seed: int = 0
+    scale: float = 1.0
+    bad_row: int | None = None
+    fault: str | float = "raise"
+
+    def setup(self) -> Setup:
+        """See `Job`."""
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            model = Model()
+        return Setup(model, self._step, DataOrder(np.arange(ROWS), self.batch, self.seed))
+
+    def _step(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
+        x, y = data()
+        loss = self.scale * (model(x[rows]) - y[rows]).square().sum()
+        if self.bad_row is not None and self.bad_row in rows:
+            if isinstance(self.fault, str):
+                raise ValueError("this rank has had enough")
+            loss = loss * self.fault
+        return loss

@@ -1,0 +1,59 @@
+"""Real processes: two ranks do what one does, and a failing one takes the other with it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_jobs import ROWS, Regression
+
+from compressor.errors import CompressorError
+from compressor.records.training import TrainPlan
+from compressor.train import DataOrder, train
+
+PLAN = TrainPlan(steps=7, batch=8, learning_rate=0.05, ranks=2, seed=0, checkpoint_steps=3)
+
+
+def ranks_alive() -> list[psutil.Process]:
+    """Spawned children of this process, given the time to be reaped."""
+    children = psutil.Process().children(recursive=True)
+    ranks = [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+    return psutil.wait_procs(ranks, timeout=20)[1]
+
+
+def test_two_ranks_end_with_the_weights_of_one(tmp_path: Path) -> None:
+    job = Regression(batch=8)
+    reports: list[int] = []
+    train(
+        job,
+        PLAN,
+        tmp_path / "two",
+        checkpoint=tmp_path / "checkpoint",
+        progress=lambda step, loss: reports.append(step),
+    )
+    train(job, replace(PLAN, ranks=1), tmp_path / "one")
+    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=0, atol=1e-5)
+    assert reports[-1] == PLAN.steps
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert ranks_alive() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("raise", "this rank has had enough"), (float("nan"), "the gradient of step 4 is not finite")],
+    ids=["an exception", "a gradient"],
+)
+def test_a_failing_rank_ends_the_training_and_leaves_no_process(
+    fault: str | float, message: str, tmp_path: Path
+) -> None:
+    bad_row = int(DataOrder(np.arange(ROWS), 8, 0).rows(4, rank=1, ranks=2)[0])
+    job = Regression(batch=8, bad_row=bad_row, fault=fault)
+    with pytest.raises(CompressorError, match=f"(?s)a training process failed: .*{message}"):
+        train(job, PLAN, tmp_path / "result", checkpoint=tmp_path / "checkpoint")
+    assert ranks_alive() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]  # where the next try continues
