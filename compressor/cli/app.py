@@ -1,5 +1,6 @@
 """Commands and how they end."""
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -46,13 +47,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
     except CompressorError as error:
-        print(f"compressor: {error}", file=sys.stderr)
-        if isinstance(error, InfeasibleError):
-            print(_nearest(error), file=sys.stderr)
+        _show(error, as_json="--json" in (sys.argv if arguments is None else arguments))
         return int(error.exit_code)
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # click turns the first into the second
         print("compressor: interrupted; the same command continues where it was", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
@@ -64,7 +63,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _nearest(error: InfeasibleError) -> str:
+def _show(error: CompressorError, *, as_json: bool) -> None:
+    """The error for people, and for machines where they asked for JSON."""
     from compressor.records.units import format_ms
 
-    return f"nearest feasible limit: {format_ms(error.nearest_ms)}, at the cost of {error.cost}"
+    facts: dict[str, object] = {"exit_code": int(error.exit_code), "error": str(error)}
+    print(f"compressor: {error}", file=sys.stderr)
+    if isinstance(error, InfeasibleError):
+        facts |= {"nearest_ms": error.nearest_ms, "cost": error.cost}
+        print(f"nearest feasible limit: {format_ms(error.nearest_ms)}, at the cost of {error.cost}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(facts))

@@ -52,19 +52,21 @@ class _Lines:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._stage, self._begin, self._shown = "", 0.0, 0.0
+        self._stage, self._shown = "", 0.0
+        self._start: tuple[float, float] | None = None
 
     def begin(self, stage: str, text: str) -> None:
-        self._stage, self._begin = stage, time.monotonic()
-        self._shown = self._begin
+        self._stage, self._shown, self._start = stage, time.monotonic(), None
         self._print(f"{stage}: {text}")
 
     def progress(self, share: float, text: str = "") -> None:
         now = time.monotonic()
-        if now - self._shown < PLAIN_SECONDS:
+        if self._start is None:  # what came before (processes starting) says nothing about the speed
+            self._start = now, share
+        if now - self._shown < PLAIN_SECONDS or share <= self._start[1]:
             return
         self._shown = now
-        left = (now - self._begin) * (1 - share) / max(share, 1e-6)
+        left = (now - self._start[0]) * (1 - share) / (share - self._start[1])
         self._print(f"{self._stage}: {100 * share:.0f} %, about {format_seconds(left)} left {text}".rstrip())
 
     def note(self, text: str) -> None:
@@ -167,8 +169,4 @@ def print_plan(plan: Any, *, as_json: bool) -> None:
         return
     rows = [(s.name, format_seconds(s.seconds), "if needed" if s.if_needed else "always") for s in plan.stages]
     print(plain_table(("stage", "about", "runs"), rows))
-    print(
-        f"{format_seconds(plan.seconds_without_student)} if the compiled teacher keeps the promises, else "
-        f"{format_seconds(plan.seconds)} of {format_seconds(plan.time_budget_s)}; about "
-        f"{plan.memory_bytes / 1e9:.1f} GB of memory"
-    )
+    print(plan.summary)

@@ -9,6 +9,8 @@ ROWS_SEEN = 200_000
 MAX_EPOCHS = 30
 MIN_STEPS = 50
 PROBE_STEPS = 24
+# With fewer than four rows a rank does little but wait for the others.
+MAX_RANKS = BATCH // 4
 
 
 def wanted_steps(rows: int) -> int:
@@ -22,6 +24,7 @@ def fitting_steps(rows: int, *, examples_per_second: float, seconds: float) -> i
 
 
 def plan(steps: int, *, ranks: int, seed: int) -> TrainPlan:
-    """A training of that many steps."""
+    """A training of that many steps, on at most `MAX_RANKS` processes."""
+    ranks = min(ranks, MAX_RANKS)
     batch = BATCH - BATCH % ranks
     return TrainPlan(steps=steps, batch=batch, learning_rate=LEARNING_RATE, ranks=ranks, seed=seed)

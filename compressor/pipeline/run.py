@@ -71,6 +71,8 @@ def compress(
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     run = Runner(bench.run, observer, stop_after=stop_after)
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
+    if not bench.run.finished("ladder"):
+        observer.note(f"plan: {make_plan(bench).summary}")
     ladder = run.stage("ladder", Ladder, lambda: stages.climb_ladder(bench, prepared))
     reads = 0
     for candidate in _candidates(bench, run, prepared, ladder):

@@ -119,6 +119,6 @@ def load(kind: type[R], path: Path) -> R:
 
 def digest(*parts: object) -> str:
     """Content hash (16 hex digits) of records and plain JSON values, stable across processes."""
-    plain = [to_dict(part) if is_dataclass(part) else part for part in parts]
+    plain = [[type(part).__name__, to_dict(part)] if is_dataclass(part) else part for part in parts]
     text = json.dumps(plain, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ class Batch:
     type_ids: Tensor
 
 
-def calibration_batches(tokens: Tokens, *, pad_id: int, batch_tokens: int = 1024) -> Sequence[Batch]:
+def calibration_batches(tokens: Tokens, *, pad_id: int, batch_tokens: int = 512) -> Sequence[Batch]:
     """All rows, grouped by length."""
     batches = []
     for rows in by_length(tokens, batch_tokens=batch_tokens):

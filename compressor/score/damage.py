@@ -64,13 +64,12 @@ def _add_batch(
         attention, feed_forward = teacher.sub_layers(index)
         after_attention = attention(x, mask)
         for k, heads in enumerate(levels[0]):
-            keep = _keep(orders[index][0][:heads], layer.heads)
-            cut = x if heads == 0 else attention(x, mask, keep=keep)
+            cut = attention(x, mask, keep=_keep(orders[index][0][:heads], layer.heads)) if heads else x
             logits = teacher.from_layer(index + 1, feed_forward(cut), mask)
             totals[index][0][k] += divergence(target, logits)
         for k, neurons in enumerate(levels[1]):
             keep = _keep(orders[index][1][:neurons], layer.neurons)
-            cut = after_attention if neurons == 0 else feed_forward(after_attention, keep=keep)
+            cut = feed_forward(after_attention, keep=keep) if neurons else after_attention
             totals[index][1][k] += divergence(target, teacher.from_layer(index + 1, cut, mask))
         x = feed_forward(after_attention)
 

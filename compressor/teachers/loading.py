@@ -131,6 +131,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _canonical(weights: dict[str, Tensor], names: dict[str, str], encoder: Encoder, path: Path) -> dict[str, Tensor]:
+    for old, new in (("gamma", "weight"), ("beta", "bias")):  # norms of checkpoints that were converted from TF
+        weights = {name.replace(f"LayerNorm.{old}", f"LayerNorm.{new}"): tensor for name, tensor in weights.items()}
     missing = [theirs for theirs in names.values() if theirs not in weights]
     if missing:
         head = " (the classifier is missing: fine-tune the model first)" if "classifier.weight" in missing else ""

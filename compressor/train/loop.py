@@ -22,6 +22,7 @@ Report = Callable[[int, float], None]
 AllReduce = Callable[[torch.Tensor], None]
 
 REPORT_SECONDS = 1.0
+SMOOTHING = 0.98  # of the reported loss, per step
 
 
 def learning_rate(plan: TrainPlan, step: int) -> float:
@@ -48,14 +49,15 @@ class Trainer:
         """Train from the checkpoint, if there is one, to the end of the plan (or to step `until`)."""
         if checkpoint is not None and checkpoint.exists():
             self._restore(checkpoint)
-        reported = time.monotonic()
+        reported, average = time.monotonic(), 0.0
         end = self._plan.steps if until is None else min(until, self._plan.steps)
         while self._step < end:
             loss = self._one_step()
+            average = loss if average == 0.0 else SMOOTHING * average + (1 - SMOOTHING) * loss
             self._step += 1
             if report is not None and (time.monotonic() - reported > REPORT_SECONDS or self._step == end):
                 reported = time.monotonic()
-                report(self._step, loss)
+                report(self._step, average)
             if checkpoint is not None and self._rank == 0 and self._step % self._plan.checkpoint_steps == 0:
                 self._save(checkpoint)
 

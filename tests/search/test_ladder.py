@@ -51,6 +51,11 @@ def test_the_fastest_options_are_chosen_wherever_they_stand(fast: tuple[str, ...
     assert fastest_options(Choosy(surcharges, noise=0.02), model(), FEEDS, 1) == CompileOptions(1, fast)
 
 
+def test_a_difference_like_noise_is_no_choice() -> None:
+    surcharges = {(): 300.0, ("A",): 0.0}  # of some 60 microseconds
+    assert fastest_options(Choosy(surcharges), model(), FEEDS, 1) == PLAIN
+
+
 def test_a_device_without_a_choice_is_not_timed() -> None:
     device = FakeDevice()
     assert fastest_options(device, model(), FEEDS, 1) == PLAIN

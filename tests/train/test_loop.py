@@ -72,7 +72,7 @@ def test_it_learns_and_reports_the_loss() -> None:
     longer = Trainer(Regression(batch=ROWS), replace(PLAN, batch=ROWS, steps=60))
     longer.run(report=lambda step, loss: reports.append((step, loss)))
     assert reports[-1][0] == 60
-    assert reports[-1][1] < 0.5 * before
+    assert reports[-1][1] < 0.8 * before  # smoothed over the steps, so it lags behind
 
 
 @pytest.mark.parametrize("stop", [1, 3, 7, 12, 22])

@@ -1,0 +1,214 @@
+"""What is written into a bundle, and how it gets to its place."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from bundles import ROWS, make_bundle
+from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_logits
+from tokenizers import Tokenizer
+
+from compressor.errors import BorderError, InputError
+from compressor.export import (
+    ENGINE,
+    EVALUATION,
+    MANIFEST,
+    MODEL,
+    EvaluationData,
+    check_output,
+    file_hashes,
+    final_graph,
+    move_into_place,
+    write_texts,
+)
+from compressor.records.architecture import Layer, Precision
+from compressor.records.results import Manifest
+from compressor.records.serial import load
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_teacher: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "bundle"
+    make_bundle(folder, tiny_teacher, tiny_data)
+    return folder
+
+
+def test_a_bundle_has_these_files_and_the_manifest_names_them(bundle: Path) -> None:
+    names = {MODEL, ENGINE, EVALUATION, "config.json", "tokenizer.json", "tokenizer_config.json"}
+    assert {path.name for path in bundle.iterdir()} == {*names, MANIFEST}
+    manifest = load(Manifest, bundle / MANIFEST)
+    assert set(manifest.files) == names
+    assert manifest.files == file_hashes(bundle, leave_out=frozenset({MANIFEST}))
+
+
+def test_a_hash_is_that_of_sha256sum(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "abc").write_bytes(b"abc")
+    (tmp_path / "left out").write_bytes(b"")
+    # FIPS 180-2, appendix B.1
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_hashes(tmp_path, leave_out=frozenset({"left out"})) == {"sub/abc": expected}
+
+
+def test_the_evaluation_data_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> None:
+    data = EvaluationData.load(bundle / EVALUATION)
+    assert len(data.tokens) == len(data.labels) == ROWS
+    data.save(tmp_path / "again.npz")
+    again = EvaluationData.load(tmp_path / "again.npz")
+    for name in ("labels", "teacher", "student", "engine"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
+        assert getattr(again, name).dtype == getattr(data, name).dtype
+    for name in ("ids", "type_ids", "offsets"):
+        np.testing.assert_array_equal(getattr(again.tokens, name), getattr(data.tokens, name))
+
+
+@pytest.mark.parametrize("fault", ["missing", "cut off", "no such array", "a pickle"])
+def test_evaluation_data_that_is_damaged_is_refused(fault: str, bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.npz"
+    if fault == "cut off":
+        path.write_bytes((bundle / EVALUATION).read_bytes()[:100])
+    elif fault == "no such array":
+        np.savez(path, ids=np.zeros(1, dtype=np.int32))
+    elif fault == "a pickle":
+        with np.load(bundle / EVALUATION) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        np.savez(path, **{**arrays, "labels": np.array([{"run": "me"}], dtype=object)})
+    with pytest.raises(InputError, match=r"evaluation\.npz cannot be read .*; the bundle is not whole: export it"):
+        EvaluationData.load(path)
+
+
+def test_the_engine_and_the_portable_model_agree(bundle: Path) -> None:
+    data = EvaluationData.load(bundle / EVALUATION)
+    row = data.tokens.padded([0], 0)
+    model, engine = (onnx.load_model(bundle / name) for name in (MODEL, ENGINE))
+    np.testing.assert_allclose(onnx_logits(model, row), data.engine[:1], atol=1e-4)
+    np.testing.assert_allclose(onnx_logits(engine, row), data.engine[:1], atol=1e-4)
+    assert any(node.op_type == "MatMulInteger" for node in model.graph.node)
+
+
+def test_the_texts_load_in_transformers_layout(bundle: Path, tiny_teacher: Path) -> None:
+    config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    teacher = json.loads((tiny_teacher / "config.json").read_text(encoding="utf-8"))
+    assert config == {**teacher, "num_hidden_layers": 2}
+    tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
+    assert tokenizer.encode("the film was good").tokens == ["[CLS]", "the", "film", "was", "good", "[SEP]"]
+
+
+def test_the_config_says_how_many_layers_are_left(tiny_teacher: Path, tmp_path: Path) -> None:
+    write_texts(tmp_path, tiny_teacher, {"num_hidden_layers": 6, "id2label": {"0": "schön"}}, tiny((1, 16)))
+    text = (tmp_path / "config.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"num_hidden_layers": 1, "id2label": {"0": "schön"}}
+    assert "schön" in text
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_the_final_graph_is_valid_and_computes_the_student(precision: Precision) -> None:
+    shape = tiny((2, 32), (0, 16), (1, 0))
+    encoder, batch = random_encoder(shape), masked_batch(shape)
+    model = final_graph(encoder, precision)
+    onnx.checker.check_model(model, full_check=True)
+    difference = np.abs(onnx_logits(model, batch) - torch_logits(encoder, batch)).max()
+    assert difference < {Precision.FP32: 1e-5, Precision.INT8: 0.5}[precision]
+    assert (difference > 1e-5) == (precision is Precision.INT8)
+
+
+def test_a_graph_that_is_not_valid_onnx_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = random_encoder(tiny((2, 32)))
+    broken = encoder.emit()
+    broken.graph.node[-1].input[0] = "nowhere"
+    monkeypatch.setattr(encoder, "emit", lambda: broken)
+    with pytest.raises(BorderError, match="the emitted fp32 graph is not valid ONNX"):
+        final_graph(encoder, Precision.FP32)
+
+
+@pytest.mark.parametrize("there", [None, "an empty folder"])
+def test_a_free_place_is_accepted_and_left_as_it_is(there: str | None, tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "down" / "bundle"
+    if there:
+        output.mkdir(parents=True)
+    check_output(output, force=False)
+    assert output.exists() == bool(there)
+    assert [path.name for path in output.parent.iterdir()] == (["bundle"] if there else [])
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_place_that_is_taken_needs_force(kind: str, tmp_path: Path) -> None:
+    output = tmp_path / "bundle"
+    if kind == "folder":
+        output.mkdir()
+        (output / "precious").touch()
+    else:
+        output.touch()
+    with pytest.raises(InputError, match=r"--output: .*bundle is there and not empty; give another folder, or --force"):
+        check_output(output, force=False)
+    check_output(output, force=True)
+    assert output.exists()
+
+
+def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="--output: cannot write to .*file"):
+        check_output(tmp_path / "file" / "bundle", force=False)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may write everywhere")
+def test_a_place_without_permission_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(InputError, match="--output: cannot write to .*locked: Permission denied"):
+        check_output(tmp_path / "locked" / "bundle", force=False)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(InputError, match=f"--output: cannot write to {tmp_path}: Permission denied"):
+        check_output(tmp_path / "bundle", force=False)
+
+
+def test_a_bundle_is_moved_whole_and_the_old_one_goes(tmp_path: Path) -> None:
+    made, output = tmp_path / "made", tmp_path / "bundle"
+    for folder, text in ((made, "new"), (output, "old")):
+        folder.mkdir()
+        (folder / "model.onnx").write_text(text)
+    (output / "left over").touch()
+    move_into_place(made, output)
+    assert {path.name: path.read_text() for path in output.iterdir()} == {"model.onnx": "new"}
+    assert {path.name for path in tmp_path.iterdir()} == {"made", "bundle"}
+
+
+def test_an_old_bundle_stays_until_the_new_one_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, output = tmp_path / "made", tmp_path / "bundle"
+    for folder, text in ((made, "new"), (output, "old")):
+        folder.mkdir()
+        (folder / "model.onnx").write_text(text)
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(OSError, match="No space left"):
+        move_into_place(made, output)
+    assert (output / "model.onnx").read_text() == "old"
+
+
+def test_a_file_at_the_place_is_replaced_under_force(tmp_path: Path) -> None:
+    made, output = tmp_path / "made", tmp_path / "bundle"
+    made.mkdir()
+    (made / "model.onnx").touch()
+    output.touch()
+    check_output(output, force=True)
+    move_into_place(made, output)
+    assert (output / "model.onnx").exists()
+
+
+def test_the_student_of_a_bundle_has_the_widths_of_its_architecture(bundle: Path) -> None:
+    manifest = load(Manifest, bundle / MANIFEST)
+    assert manifest.architecture.layers == (Layer(4, 64), Layer(4, 64))
+    assert torch.get_num_threads() >= 1

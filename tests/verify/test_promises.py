@@ -1,0 +1,159 @@
+"""Accuracy, latency and numerics on hand-made inputs whose verdict is known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
+from compressor.records.promise import Budget, Verdict
+from compressor.runtimes.fake import FakeDevice
+from compressor.verify import difference
+from compressor.verify.accuracy import verify_accuracy
+from compressor.verify.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
+from compressor.verify.numerics import verify_numerics
+
+LABELS = np.arange(200, dtype=np.int64) % 2
+
+
+def answers(wrong: Sequence[int]) -> np.ndarray:
+    """Logits that are right everywhere else."""
+    predicted = LABELS.copy()
+    predicted[list(wrong)] = 1 - predicted[list(wrong)]
+    return np.eye(2, dtype=np.float32)[predicted] * 3
+
+
+@pytest.mark.parametrize(
+    ("allowed", "verdict"), [(2.0, Verdict.MET), (1.999, Verdict.MISSED), (0.0, Verdict.MISSED), (5.0, Verdict.MET)]
+)
+def test_the_drop_is_teacher_minus_engine_in_points(allowed: float, verdict: Verdict) -> None:
+    # The teacher is wrong in 10 of 200 rows, the engine in these 10 less 1, and 5 others: 5 % against 7 %.
+    teacher, engine = answers(range(10)), answers(range(1, 15))
+    found = verify_accuracy("accuracy", teacher, engine, LABELS, max_drop_points=allowed, seed=0)
+    assert found.points == pytest.approx(93.0)
+    assert found.drop_points == pytest.approx(2.0)
+    assert found.agreement == pytest.approx(1 - 6 / 200)
+    assert found.verdict is verdict
+    assert found.rows == 200
+    # Paired: 6 rows differ, so the drop's standard error is sqrt(6 - 4^2 / 200) / 200 = 1.2 points.
+    assert found.drop_high - found.drop_low == pytest.approx(2 * 1.96 * 1.22, rel=0.15)
+    assert found.drop_low < 2.0 < found.drop_high
+    # Alone: sqrt(0.93 x 0.07 / 200) = 1.8 points.
+    assert found.high - found.low == pytest.approx(2 * 1.96 * 1.80, rel=0.15)
+    assert found.low < 93.0 < found.high
+
+
+def test_an_engine_better_than_its_teacher_has_a_negative_drop() -> None:
+    found = verify_accuracy("accuracy", answers(range(10)), answers(()), LABELS, max_drop_points=0.0, seed=0)
+    assert found.drop_points == pytest.approx(-5.0)
+    assert found.verdict is Verdict.MET
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_engine_with_a_value_that_is_not_finite_is_missed_whatever_is_allowed(value: float) -> None:
+    engine = answers(())
+    engine[17, 0] = value
+    found = verify_accuracy("accuracy", answers(range(10)), engine, LABELS, max_drop_points=100.0, seed=0)
+    assert found.verdict is Verdict.MISSED
+    assert found.points == 0
+    assert found.drop_points == pytest.approx(95.0)
+
+
+def test_another_metric_is_judged_by_itself() -> None:
+    wrong = range(0, 20, 2)  # ten rows of class 0 called 1: tp = 100, predicted 110, actual 100
+    found = verify_accuracy("f1", answers(()), answers(wrong), LABELS, max_drop_points=4.0, seed=0)
+    assert found.points == pytest.approx(100 * 200 / 210)
+    assert found.drop_points == pytest.approx(100 * 10 / 210)
+    assert found.verdict is Verdict.MISSED
+
+
+class Planted(FakeDevice):
+    """A device whose fresh processes take planted times, measurement after measurement."""
+
+    def __init__(self, *measurements: tuple[int, int]) -> None:
+        super().__init__()
+        self.measurements = list(measurements)  # runs within 1 ms, and runs over it
+        self.asked: list[tuple[float, int]] = []
+
+    def fresh_samples(
+        self, model: object, feeds: object, options: object, *, seconds: float, processes: int
+    ) -> list[np.ndarray]:
+        self.asked.append((seconds, processes))
+        within, over = self.measurements.pop(0)
+        times = np.array([1_000_000] * within + [1_000_001] * over, dtype=np.int64)
+        return np.array_split(times, processes)
+
+
+def judged(device: Planted, limit_ms: float | None = 1.0, percentile: float = 95.0) -> object:
+    budget = Budget(max_latency_ms=limit_ms, percentile=percentile)
+    return verify_latency(device, Path("engine.onnx"), [], CompileOptions(1), budget)
+
+
+@pytest.mark.parametrize(
+    ("measurements", "verdict", "repeats"),
+    [
+        ([(990, 10)], Verdict.MET, 0),
+        ([(900, 100)], Verdict.MISSED, 0),
+        ([(950, 50), (990, 10)], Verdict.MET, 1),
+        ([(950, 50), (900, 100)], Verdict.MISSED, 1),
+        ([(955, 45)] * 3, Verdict.INCONCLUSIVE, 2),
+    ],
+    ids=["met", "missed", "met when repeated", "missed when repeated", "inconclusive"],
+)
+def test_it_measures_until_it_is_decided_but_three_times_at_most(
+    measurements: list[tuple[int, int]], verdict: Verdict, repeats: int
+) -> None:
+    device = Planted(*measurements)
+    found = judged(device)
+    assert (found.verdict, found.repeats) == (verdict, repeats)
+    assert device.asked == [(SECONDS, PROCESSES)] * (repeats + 1)
+    assert repeats <= MAX_REPEATS
+    within, total = sum(m[0] for m in measurements), sum(sum(m) for m in measurements)
+    # Exact bounds, each one-sided at 99 %: a two-sided interval at 98 %.
+    exact = binomtest(within, total).proportion_ci(0.98, method="exact")
+    assert found.share_within == pytest.approx(within / total)
+    assert (found.share_low, found.share_high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    assert found.summary.samples == total
+    assert found.summary.processes == PROCESSES * (repeats + 1)
+
+
+def test_a_run_of_exactly_the_limit_is_within_it() -> None:
+    found = judged(Planted((1000, 0)))
+    assert found.share_within == 1.0
+    assert found.seconds == pytest.approx(1.0)
+
+
+def test_the_percentile_decides_what_is_enough() -> None:
+    assert judged(Planted((970, 30)), percentile=95.0).verdict is Verdict.MET
+    assert judged(Planted((970, 30)), percentile=99.0).verdict is Verdict.MISSED
+
+
+def test_without_a_limit_it_is_measured_once_and_met() -> None:
+    found = judged(Planted((500, 500)), limit_ms=None)
+    assert (found.verdict, found.repeats, found.limit_ms) == (Verdict.MET, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ([[1.0, 2.0]], [[1.5, 1.0]], 1.0),
+        ([[1.0, np.nan]], [[1.0, np.nan]], np.inf),
+        ([[np.inf, 0.0]], [[np.inf, 0.0]], np.inf),
+        ([[1.0, 2.0]], [[1.0, 2.0], [1.0, 2.0]], np.inf),
+    ],
+    ids=["the largest", "not a number", "infinite", "other shape"],
+)
+def test_the_difference_of_logits(a: list[list[float]], b: list[list[float]], expected: float) -> None:
+    assert difference(np.array(a, dtype=np.float32), np.array(b, dtype=np.float32)) == expected
+
+
+def test_a_broken_engine_fails_numerics_with_a_number_that_json_can_hold() -> None:
+    recorded = np.zeros((3, 2), dtype=np.float32)
+    found = verify_numerics(
+        emitted_difference=0.0, engine=recorded * np.nan, recorded=recorded, precision=Precision.FP32
+    )
+    assert found.verdict is Verdict.MISSED
+    assert np.isfinite(found.engine_difference)
