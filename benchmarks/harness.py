@@ -132,8 +132,10 @@ def finish(benchmark: str, mode: str, rows: list[dict[str, Any]], checks: list[C
         record = RESULTS / f"{benchmark}.json"
         record.write_text(json.dumps({**closing, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     for check in closing["checks"]:
-        print(f"  {'met ' if check['met'] else 'MISSED'} {check['name']} = {check['value']} {check['unit']}"
-              f" (limit {check['limit']})")
+        print(
+            f"  {'met ' if check['met'] else 'MISSED'} {check['name']} = {check['value']} {check['unit']}"
+            f" (limit {check['limit']})"
+        )
     print(json.dumps(closing))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tiny import LABELS, read_split
 
 from compressor import __version__
 from compressor.encoder import INPUTS
@@ -29,7 +30,6 @@ from compressor.records.task import TaskSpec
 from compressor.runtimes.fake import FakeDevice
 from compressor.tasks.outputs import engine_outputs
 from compressor.teachers import load_teacher
-from tiny import LABELS, read_split
 
 TASK = TaskSpec("text-classification", ("sentence",), "label", LABELS, "accuracy", "test")
 ROWS = 40

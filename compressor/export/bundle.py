@@ -77,13 +77,21 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
 def move_into_place(folder: Path, output: Path) -> None:
     """Copy the finished bundle beside its place and rename it there; an old one is removed only then."""
     fresh = output.parent / f".{output.name}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
+    _remove(fresh)
     shutil.copytree(folder, fresh)
     if output.exists():
         old = output.parent / f".{output.name}.old"
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
         output.rename(old)
         fresh.rename(output)
-        shutil.rmtree(old)
+        _remove(old)
     else:
         fresh.rename(output)
+
+
+def _remove(path: Path) -> None:
+    """Whatever it is: what `--force` replaces need not be a folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

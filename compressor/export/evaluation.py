@@ -1,12 +1,14 @@
 """The evaluation data in a bundle: token ids, labels, and what teacher and student answered."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.errors import InputError
+from compressor.errors import BorderError, InputError
 from compressor.tasks.tokens import Tokens
 
 
@@ -49,9 +51,10 @@ class EvaluationData:
             InputError: The file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # A stream of our own: numpy leaves the file open where it is no archive.
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 tokens = Tokens(stored["ids"], stored["type_ids"], stored["offsets"])
                 rest = (stored[name] for name in ("labels", "teacher", "student", "engine"))
                 return cls(tokens, *rest)
-        except (OSError, EOFError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error, BorderError) as error:
             raise InputError(f"{path} cannot be read ({error}); the bundle is not whole: export it again") from error

@@ -59,8 +59,8 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         tokens=tokens,
         labels=bench.evaluation.labels,
         teacher=bench.evaluation_teacher,
-        student=bench.host_outputs(fp32, tokens),
-        engine=bench.file_outputs(folder / ENGINE, options, tokens),
+        student=bench.fp32_outputs(fp32, tokens) if candidate.student else bench.evaluation_teacher,
+        engine=bench.outputs(folder / ENGINE, options, tokens, candidate.precision),
     )
     write_texts(folder, bench.teacher.folder, bench.config(), encoder.architecture)
     write_evaluation(folder, evaluation)
@@ -154,7 +154,7 @@ def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
 def _rung_row(bench: Workbench, workload: Workload, rung: Rung) -> Row:
     model, tokens = bench.teacher_model(rung.precision), bench.evaluation.tokens
     fp32 = rung.precision is Precision.FP32
-    logits = bench.evaluation_teacher if fp32 else bench.outputs(model, rung.options, tokens)
+    logits = bench.evaluation_teacher if fp32 else bench.outputs(model, rung.options, tokens, rung.precision)
     latency, _ = fresh_latency(
         bench.device, model, bench.feeds(workload), rung.options, bench.run.path, seconds=COMPARE_SECONDS
     )

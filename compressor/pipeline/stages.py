@@ -88,7 +88,7 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float:
 
 def _cost_in_words(bench: Workbench, student: Encoder) -> str:
     """What a student loses of the teacher's accuracy before any distillation."""
-    drop = _selection_drop(bench, student.emit().SerializeToString(), CompileOptions(bench.threads))
+    drop = _selection_drop(bench, student.emit().SerializeToString(), CompileOptions(threads=1), Precision.FP32)
     return f"about {drop:.0f} points of {bench.data.spec.metric} on the selection split, before distillation"
 
 
@@ -98,7 +98,9 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     models = {precision: bench.teacher_model(precision) for precision in bench.request.precisions}
 
     def drop_of(precision: Precision, options: CompileOptions) -> float:
-        return _selection_drop(bench, models[precision], options) if precision is not Precision.FP32 else 0.0
+        return (
+            _selection_drop(bench, models[precision], options, precision) if precision is not Precision.FP32 else 0.0
+        )
 
     budget, threads = bench.request.budget, prepared.workload.threads
     rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path)
@@ -111,9 +113,9 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     return check_ladder(Ladder(rungs))
 
 
-def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions) -> float:
+def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, precision: Precision) -> float:
     metric, labels = get_metric(bench.data.spec.metric), bench.selection.labels
-    logits = bench.outputs(model, options, bench.selection.tokens)
+    logits = bench.outputs(model, options, bench.selection.tokens, precision)
     return points(metric(bench.selection_teacher, labels)) - points(metric(logits, labels))
 
 
@@ -143,7 +145,7 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
 
 def label(bench: Workbench) -> Labels:
     """The teacher's logits on the training text, on disk."""
-    logits = bench.host_outputs(bench.teacher_graph, bench.train.tokens, report=True)
+    logits = bench.fp32_outputs(bench.teacher_graph, bench.train.tokens, report=True)
     bench.train.tokens.save(bench.run.file("tokens"))
     np.save(bench.run.file("logits.npy"), logits)
     return Labels(*logits.shape)
@@ -267,7 +269,7 @@ def distil(bench: Workbench, ladder: Ladder, confirmed: Confirmed, *, tag: str) 
     student.load_state_dict(load_file(result))
     rung = ladder.fastest
     model = apply_precision(student.emit(), rung.precision).SerializeToString()
-    drop = _selection_drop(bench, model, rung.options)
+    drop = _selection_drop(bench, model, rung.options, rung.precision)
     bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
     return Distilled(steps, speed, drop)
 

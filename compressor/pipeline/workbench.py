@@ -25,10 +25,8 @@ from compressor.records.serial import digest
 from compressor.records.store import RunFolder
 from compressor.runtimes import Device, Feeds, open_device
 from compressor.tasks import TextData, TextTokenizer, Tokens, default_selection_size, read_task, selection_split
-from compressor.tasks.outputs import engine_outputs
+from compressor.tasks.outputs import model_outputs
 from compressor.teachers import Teacher, load_teacher
-
-HOST_BATCH_TOKENS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,30 +165,41 @@ class Workbench:
         """Inputs of the promised shape."""
         return list(workload_feeds(self.evaluation.tokens, workload))
 
-    def outputs(self, model: bytes, options: CompileOptions, tokens: Tokens) -> NDArray[np.float32]:
-        """Logits of an engine as a user gets them: one row at a time."""
-        return engine_outputs(self.device.compile(model, options), tokens, pad_id=self.pad_id)
+    def outputs(
+        self,
+        model: bytes | Path,
+        options: CompileOptions,
+        tokens: Tokens,
+        precision: Precision,
+        *,
+        report: bool = False,
+    ) -> NDArray[np.float32]:
+        """Logits of a model as a user gets them, computed on all cores."""
+        return model_outputs(
+            self.device,
+            model,
+            options,
+            tokens,
+            precision=precision,
+            threads=self.device_fingerprint.usable_cores,
+            pad_id=self.pad_id,
+            progress=self.observer.progress if report else None,
+        )
 
-    def file_outputs(self, engine: Path, options: CompileOptions, tokens: Tokens) -> NDArray[np.float32]:
-        """The same through an engine file."""
-        return engine_outputs(self.device.compile(engine, options), tokens, pad_id=self.pad_id)
-
-    def host_outputs(self, graph: onnx.ModelProto, tokens: Tokens, *, report: bool = False) -> NDArray[np.float32]:
-        """Logits of an fp32 graph, in large batches on all cores: padding does not change fp32 logits."""
-        options = CompileOptions(self.device_fingerprint.usable_cores)
-        engine = self.device.compile(graph.SerializeToString(), options)
-        progress = self.observer.progress if report else None
-        return engine_outputs(engine, tokens, pad_id=self.pad_id, batch_tokens=HOST_BATCH_TOKENS, progress=progress)
+    def fp32_outputs(self, graph: onnx.ModelProto, tokens: Tokens, *, report: bool = False) -> NDArray[np.float32]:
+        """The same of an fp32 graph."""
+        options = CompileOptions(threads=1)
+        return self.outputs(graph.SerializeToString(), options, tokens, Precision.FP32, report=report)
 
     @cached_property
     def selection_teacher(self) -> NDArray[np.float32]:
         """The teacher's logits on the selection part."""
-        return self.host_outputs(self.teacher_graph, self.selection.tokens)
+        return self.fp32_outputs(self.teacher_graph, self.selection.tokens)
 
     @cached_property
     def evaluation_teacher(self) -> NDArray[np.float32]:
         """The teacher's logits on the evaluation part."""
-        return self.host_outputs(self.teacher_graph, self.evaluation.tokens)
+        return self.fp32_outputs(self.teacher_graph, self.evaluation.tokens)
 
     @property
     def elapsed(self) -> float:

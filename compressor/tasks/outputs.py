@@ -1,12 +1,18 @@
 """Run an engine over all rows of a data set."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.runtimes.base import Engine
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
+from compressor.runtimes.base import Device, Engine
 from compressor.tasks.tokens import Tokens
+
+BATCH_TOKENS = 2048
 
 
 def by_length(tokens: Tokens, *, batch_tokens: int) -> Iterator[NDArray[np.int64]]:
@@ -19,6 +25,35 @@ def by_length(tokens: Tokens, *, batch_tokens: int) -> Iterator[NDArray[np.int64
             end += 1
         yield order[start:end]
         start = end
+
+
+def model_outputs(
+    device: Device,
+    model: bytes | Path,
+    options: CompileOptions,
+    tokens: Tokens,
+    *,
+    precision: Precision,
+    threads: int,
+    pad_id: int,
+    progress: Callable[[float], None] | None = None,
+) -> NDArray[np.float32]:
+    """Logits [rows, classes] of a model as a user gets them.
+
+    Args:
+        device: What compiles it.
+        model: Serialised, or a file.
+        options: Compile options; their threads are replaced.
+        tokens: Untruncated rows.
+        precision: int8 is run one row at a time, without padding, since the ranges of run-time quantisation depend on
+            what shares the batch; fp32 in batches, whose padding changes nothing.
+        threads: Used here: they change how long it takes, not what comes out.
+        pad_id: Token id of padding.
+        progress: Called with the share that is done.
+    """
+    engine = device.compile(model, replace(options, threads=threads))
+    batch_tokens = BATCH_TOKENS if precision is Precision.FP32 else 0
+    return engine_outputs(engine, tokens, pad_id=pad_id, batch_tokens=batch_tokens, progress=progress)
 
 
 def engine_outputs(
@@ -35,8 +70,7 @@ def engine_outputs(
         engine: What is run.
         tokens: Untruncated rows.
         pad_id: Token id of padding.
-        batch_tokens: Padded tokens per batch. 0 = one row at a time, without padding: the only way that says what an
-            engine with run-time quantisation does for a user, since its ranges depend on what shares the batch.
+        batch_tokens: Padded tokens per batch; 0 = one row at a time, without padding.
         progress: Called with the share that is done.
     """
     logits: NDArray[np.float32] | None = None

@@ -5,11 +5,12 @@ from pathlib import Path
 from compressor.errors import InputError
 from compressor.export import ENGINE, EVALUATION, MANIFEST, TOKENIZER_FILES, EvaluationData, file_hashes
 from compressor.latency import workload_feeds
+from compressor.profiles import usable_threads
 from compressor.records.promise import Budget, Reason, Verdict, combine
 from compressor.records.results import Manifest, SizeResult, Verification, check_verification
 from compressor.records.serial import load
 from compressor.runtimes.base import Device
-from compressor.tasks.outputs import engine_outputs
+from compressor.tasks.outputs import model_outputs
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import verify_latency
 from compressor.verify.numerics import verify_numerics
@@ -26,6 +27,8 @@ def read_manifest(folder: Path) -> Manifest:
     outside = [name for name in (*manifest.files, manifest.engine) if not (root / name).resolve().is_relative_to(root)]
     if outside:
         raise InputError(f"{folder}: the manifest names a path outside of the bundle: {outside[0]}; do not use it")
+    if manifest.engine not in manifest.files:
+        raise InputError(f"{folder}: the engine {manifest.engine} is not in the manifest; export the bundle again")
     found = file_hashes(folder, leave_out=frozenset({MANIFEST}))
     for name in sorted(manifest.files.keys() | found.keys()):
         if manifest.files.get(name) != found.get(name):
@@ -42,11 +45,19 @@ def _state(name: str, expected: dict[str, str], found: dict[str, str]) -> str:
 def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verification:
     """Numerics, accuracy, latency and size of the files of a bundle.
 
-    Accuracy is measured one row at a time on untruncated rows, through the engine file.
+    Accuracy is measured on untruncated rows, through the engine file.
     """
     data = EvaluationData.load(folder / EVALUATION)
     engine_path = folder / manifest.engine
-    outputs = engine_outputs(device.compile(engine_path, manifest.options), data.tokens, pad_id=manifest.pad_id)
+    outputs = model_outputs(
+        device,
+        engine_path,
+        manifest.options,
+        data.tokens,
+        precision=manifest.precision,
+        threads=usable_threads(),
+        pad_id=manifest.pad_id,
+    )
     numerics = verify_numerics(
         emitted_difference=manifest.emitted_difference,
         engine=outputs,

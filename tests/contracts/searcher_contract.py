@@ -26,9 +26,7 @@ class SearcherContract:
 
     @pytest.mark.parametrize("seed", range(5))
     @pytest.mark.parametrize("share", [0.2, 0.6, 1.0])
-    def test_the_solution_is_in_the_space_and_keeps_the_limit(
-        self, search: Searcher, seed: int, share: float
-    ) -> None:
+    def test_the_solution_is_in_the_space_and_keeps_the_limit(self, search: Searcher, seed: int, share: float) -> None:
         task = problem(seed, limit_share=share)
         found = search(task)
         assert found.widths in set(architectures(task))

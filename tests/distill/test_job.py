@@ -73,7 +73,9 @@ def test_training_brings_the_student_to_the_teacher_and_leaves_the_tables(
 
 def test_the_seed_decides_the_weights(job: DistillationJob) -> None:
     def end(seed: int) -> torch.Tensor:
-        trainer = Trainer(replace(job, seed=seed), TrainPlan(steps=4, batch=10, learning_rate=1e-2, ranks=1, seed=seed))
+        trainer = Trainer(
+            replace(job, seed=seed), TrainPlan(steps=4, batch=10, learning_rate=1e-2, ranks=1, seed=seed)
+        )
         trainer.run()
         return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
 

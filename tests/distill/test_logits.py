@@ -11,6 +11,8 @@ from compressor.distill import logit_loss
 
 
 class TestLogitLoss(LossContract):
+    """The contract, with scipy as the reference."""
+
     def loss(self, student: Tensor, teacher: Tensor) -> Tensor:
         return logit_loss(student, teacher)
 

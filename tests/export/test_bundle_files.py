@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 from bundles import ROWS, make_bundle
 from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_logits
 from tokenizers import Tokenizer
@@ -26,7 +25,7 @@ from compressor.export import (
     move_into_place,
     write_texts,
 )
-from compressor.records.architecture import Layer, Precision
+from compressor.records.architecture import Precision
 from compressor.records.results import Manifest
 from compressor.records.serial import load
 
@@ -144,7 +143,9 @@ def test_a_place_that_is_taken_needs_force(kind: str, tmp_path: Path) -> None:
         (output / "precious").touch()
     else:
         output.touch()
-    with pytest.raises(InputError, match=r"--output: .*bundle is there and not empty; give another folder, or --force"):
+    with pytest.raises(
+        InputError, match=r"--output: .*bundle is there and not empty; give another folder, or --force"
+    ):
         check_output(output, force=False)
     check_output(output, force=True)
     assert output.exists()
@@ -152,14 +153,14 @@ def test_a_place_that_is_taken_needs_force(kind: str, tmp_path: Path) -> None:
 
 def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="--output: cannot write to .*file"):
+    with pytest.raises(InputError, match=r"--output: cannot write to .*file"):
         check_output(tmp_path / "file" / "bundle", force=False)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may write everywhere")
 def test_a_place_without_permission_is_refused(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(InputError, match="--output: cannot write to .*locked: Permission denied"):
+    with pytest.raises(InputError, match=r"--output: cannot write to .*locked: Permission denied"):
         check_output(tmp_path / "locked" / "bundle", force=False)
 
 
@@ -198,17 +199,19 @@ def test_an_old_bundle_stays_until_the_new_one_is_complete(tmp_path: Path, monke
     assert (output / "model.onnx").read_text() == "old"
 
 
-def test_a_file_at_the_place_is_replaced_under_force(tmp_path: Path) -> None:
-    made, output = tmp_path / "made", tmp_path / "bundle"
-    made.mkdir()
-    (made / "model.onnx").touch()
-    output.touch()
+@pytest.mark.parametrize("kind", ["a file", "a link to a folder"])
+def test_what_is_no_folder_is_replaced_under_force_too(kind: str, tmp_path: Path) -> None:
+    made, output, elsewhere = tmp_path / "made", tmp_path / "bundle", tmp_path / "elsewhere"
+    for folder in (made, elsewhere):
+        folder.mkdir()
+        (folder / "model.onnx").write_text(folder.name)
+    if kind == "a file":
+        output.touch()
+    else:
+        output.symlink_to(elsewhere)
     check_output(output, force=True)
     move_into_place(made, output)
-    assert (output / "model.onnx").exists()
-
-
-def test_the_student_of_a_bundle_has_the_widths_of_its_architecture(bundle: Path) -> None:
-    manifest = load(Manifest, bundle / MANIFEST)
-    assert manifest.architecture.layers == (Layer(4, 64), Layer(4, 64))
-    assert torch.get_num_threads() >= 1
+    assert not output.is_symlink()
+    assert (output / "model.onnx").read_text() == "made"
+    assert (elsewhere / "model.onnx").read_text() == "elsewhere"
+    assert {path.name for path in tmp_path.iterdir()} == {"made", "bundle", "elsewhere"}

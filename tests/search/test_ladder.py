@@ -77,7 +77,9 @@ def test_the_fresh_latency_is_that_of_the_engine_file(tmp_path: Path) -> None:
 def test_every_rung_is_measured_and_judged_by_itself(tmp_path: Path) -> None:
     drops = {Precision.FP32: 0.0, Precision.INT8: 1.5}
     models = {precision: model(precision) for precision in drops}
-    times = {p: fresh_latency(FakeDevice(), m, FEEDS, PLAIN, tmp_path, seconds=1.0)[0].p50_ms for p, m in models.items()}
+    times = {
+        p: fresh_latency(FakeDevice(), m, FEEDS, PLAIN, tmp_path, seconds=1.0)[0].p50_ms for p, m in models.items()
+    }
     assert times[Precision.FP32] != times[Precision.INT8]
     between = Budget(max_latency_ms=sum(times.values()) / 2, max_accuracy_drop_points=1.0)
     asked: list[tuple[Precision, CompileOptions]] = []

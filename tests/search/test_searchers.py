@@ -8,6 +8,8 @@ from compressor.search import SEARCHERS, Searcher, get_searcher
 
 
 class TestSearchers(SearcherContract):
+    """The contract, for each entry of `SEARCHERS`."""
+
     @pytest.fixture(params=sorted(SEARCHERS))
     def search(self, request: pytest.FixtureRequest) -> Searcher:
         return get_searcher(request.param)

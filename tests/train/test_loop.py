@@ -86,9 +86,9 @@ def test_an_interrupted_training_ends_with_the_same_bits(stop: int, tmp_path: Pa
     resumed: list[int] = []
     second = Trainer(job, PLAN)
     second.run(checkpoint, until=0)  # only restores
-    assert all(
-        torch.equal(a, b) for a, b in zip(weights(first).values(), weights(second).values(), strict=True)
-    ) == (stop % PLAN.checkpoint_steps == 0)
+    assert all(torch.equal(a, b) for a, b in zip(weights(first).values(), weights(second).values(), strict=True)) == (
+        stop % PLAN.checkpoint_steps == 0
+    )
     third = Trainer(job, PLAN)
     third.run(checkpoint, report=lambda step, loss: resumed.append(step))
     assert resumed[-1] == PLAN.steps

@@ -45,7 +45,7 @@ def test_a_bundle_keeps_its_promises(bundle: Path) -> None:
     found = verified(bundle, max_latency_ms=10.0)
     assert found.verdict is Verdict.MET
     assert found.reasons == ()
-    assert found.numerics.engine_difference == 0
+    assert found.numerics.engine_difference < 1e-5  # fp32 is answered in batches here, one by one on record
     assert found.accuracy.rows == 40
     assert found.latency.limit_ms == 10.0
     assert found.latency.summary.processes == 3
@@ -98,7 +98,7 @@ def test_a_link_that_leads_outside_is_refused(bundle: Path, tmp_path: Path) -> N
 
 def test_an_engine_that_is_not_among_the_files_is_refused(bundle: Path) -> None:
     edit_manifest(bundle, engine="other.onnx")
-    with pytest.raises(InputError, match=r"other\.onnx"):
+    with pytest.raises(InputError, match=r"the engine other\.onnx is not in the manifest"):
         read_manifest(bundle)
 
 
@@ -154,7 +154,7 @@ def test_an_emitted_graph_that_was_off_stays_off(bundle: Path) -> None:
 
 
 def test_accuracy_is_measured_anew_and_not_believed(bundle: Path) -> None:
-    # Labels that the teacher gets right and the (sign-flipped) engine gets wrong; the record says what the engine says.
+    # The engine is wrong wherever the teacher is right, and the record says that it always was.
     perturb(bundle / ENGINE, -1.0)
     data = EvaluationData.load(bundle / EVALUATION)
     classifier_only = FakeDevice().compile(bundle / ENGINE, read_options(bundle))

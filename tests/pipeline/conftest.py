@@ -1,0 +1,89 @@
+"""Whole runs on the fake device: real training of tiny models, virtual latencies."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_runs import TIGHT, Ask, Run, Times, Whole, start, wanted
+from tiny import BATCH, LENGTH, Watcher, read_split, write_profile
+
+from compressor.latency import workload_feeds
+from compressor.pipeline import Outcome, workbench
+from compressor.precision import apply_precision
+from compressor.profiles import fingerprint
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
+from compressor.records.promise import Workload
+from compressor.records.request import CompressRequest
+from compressor.runtimes import opening
+from compressor.runtimes.fake import FakeDevice
+from compressor.teachers import load_teacher
+
+
+def one_quiet_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One core, so that training needs no processes; no noise, so that a second run measures what the first did."""
+    here = replace(fingerprint(), usable_cores=1)
+    monkeypatch.setattr(workbench, "fingerprint", lambda: here)
+    monkeypatch.setitem(opening.DEVICES, "fake", FakeDevice)
+
+
+@pytest.fixture(autouse=True)
+def _one_quiet_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_quiet_core(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def teacher_ms(tiny_teacher: Path, tiny_data: Path) -> Times:
+    """Virtual milliseconds of the unpruned teacher, found by running it once."""
+    device, found = FakeDevice(), {}
+    feeds = workload_feeds(read_split(tiny_teacher, tiny_data, "test")[0], Workload(BATCH, LENGTH, 1), count=1)[0]
+    graph = load_teacher(tiny_teacher).encoder.emit()
+    for precision in Precision:
+        engine = device.compile(apply_precision(graph, precision).SerializeToString(), CompileOptions(1))
+        begin = device.clock()
+        engine.run(feeds)
+        found[precision] = (device.clock() - begin) / 1e6
+    assert found[Precision.INT8] < 0.7 * found[Precision.FP32]
+    return found
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The profile of the fake device."""
+    return write_profile(tmp_path_factory.mktemp("target"))
+
+
+@pytest.fixture
+def ask(tiny_teacher: Path, tiny_data: Path, target: Path) -> Ask:
+    """A request for the tiny teacher with this limit."""
+
+    def make(max_latency_ms: float | None, **fields: Any) -> CompressRequest:
+        return wanted(tiny_teacher, tiny_data, target, max_latency_ms, **fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole(
+    tiny_teacher: Path, tiny_data: Path, target: Path, teacher_ms: Times, tmp_path_factory: pytest.TempPathFactory
+) -> Whole:
+    """An uninterrupted run to a student, made once."""
+    folder, watcher = tmp_path_factory.mktemp("whole"), Watcher()
+    request = wanted(tiny_teacher, tiny_data, target, TIGHT * teacher_ms[Precision.INT8])
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        one_quiet_core(monkeypatch)
+        outcome = start(folder, request, watcher=watcher)
+    return Whole(request, folder / "cache", outcome, watcher)
+
+
+@pytest.fixture
+def run(tmp_path: Path, whole: Whole) -> Run:
+    """`compress` with a cache of the test's own, in which only the latency table is there already."""
+    shutil.copytree(whole.cache / "tables", tmp_path / "cache" / "tables")
+
+    def begin(request: CompressRequest, **options: Any) -> Outcome:
+        return start(tmp_path, request, **options)
+
+    return begin

@@ -1,0 +1,178 @@
+"""From a request to a bundle: each way that a run can end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole
+from tiny import Watcher, write_profile
+
+from compressor.errors import ExitCode, InfeasibleError, InputError, UnavailableError
+from compressor.export import ENGINE, EVALUATION, MANIFEST, MODEL, REPORT, EvaluationData
+from compressor.pipeline import STAGES, StoppedError, workbench
+from compressor.records.architecture import Layer, Precision
+from compressor.records.promise import Reason, Verdict
+from compressor.records.results import COMPILED, ROW_NAMES, Report
+from compressor.records.serial import load
+from compressor.tasks import get_metric, points
+from compressor.verify import read_manifest
+
+BUNDLE = {MODEL, ENGINE, EVALUATION, MANIFEST, REPORT, "config.json", "tokenizer.json", "tokenizer_config.json"}
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_the_ladder_stops_at_the_first_rung_that_keeps_the_limit(
+    ask: Ask, run: Run, teacher_ms: Times, precision: Precision
+) -> None:
+    watcher = Watcher()
+    outcome = run(ask(1.2 * teacher_ms[precision]), watcher=watcher)
+    assert outcome.exit_code is ExitCode.MET
+    assert outcome.report.chosen == ROW_NAMES[precision]
+    assert outcome.report.precision is precision
+    assert outcome.report.architecture.layers == (Layer(4, 64), Layer(4, 64))
+    assert watcher.begun == ["prepare", "ladder", "export", "verify", "compare", "report"]
+
+
+def test_a_tight_limit_gives_a_pruned_student_that_keeps_it(whole: Whole) -> None:
+    limit_ms = whole.request.budget.max_latency_ms
+    assert limit_ms is not None
+    assert whole.outcome.exit_code is ExitCode.MET
+    assert whole.watcher.begun == list(STAGES)
+    assert not any(whole.watcher.cached.values())
+    found = whole.outcome.report
+    assert found.chosen == "student"
+    assert sum(w.heads + w.neurons for w in found.architecture.layers) < 2 * (4 + 64)
+    assert found.verification.latency.summary.p95_ms <= limit_ms
+    assert found.predicted_ms == pytest.approx(found.verification.latency.summary.p50_ms, rel=0.05)
+    assert whole.outcome.bundle == whole.cache.parent / "bundle"
+    assert {path.name for path in whole.outcome.bundle.iterdir()} == BUNDLE
+
+
+def test_the_numbers_of_a_report_fit_together_and_the_bundle(whole: Whole, teacher_ms: Times) -> None:
+    outcome = whole.outcome
+    report, manifest = outcome.report, read_manifest(outcome.bundle)
+    assert load(Report, outcome.bundle / REPORT) == report
+    data = EvaluationData.load(outcome.bundle / EVALUATION)
+    measure = get_metric("accuracy")
+    accuracy = report.verification.accuracy
+    assert accuracy.rows == len(data.labels) == 200
+    assert accuracy.points == pytest.approx(points(measure(data.engine, data.labels)))
+    teacher_points = points(measure(data.teacher, data.labels))
+    assert accuracy.drop_points == pytest.approx(teacher_points - accuracy.points)
+    assert report.evaluation_reads == 1
+    rows = {row.name: row for row in report.rows}
+    assert set(rows) == {*ROW_NAMES.values(), "student"}
+    assert rows[COMPILED].accuracy_points == pytest.approx(teacher_points)
+    assert rows["student"].accuracy_points == accuracy.points
+    assert rows["student"].p50_ms == report.verification.latency.summary.p50_ms
+    assert rows["student"].size_bytes < rows[ROW_NAMES[Precision.INT8]].size_bytes < rows[COMPILED].size_bytes
+    assert rows[COMPILED].p50_ms == pytest.approx(teacher_ms[Precision.FP32], rel=1e-3)
+    assert report.speed_up == pytest.approx(rows[COMPILED].p50_ms / rows["student"].p50_ms)
+    assert manifest.architecture == report.architecture
+    assert manifest.budget == report.budget
+    assert manifest.task == report.task
+    assert (report.workload.batch, report.workload.sequence_length, report.workload.threads) == (4, 32, 1)
+    assert report.lengths["share_longer"] == 0
+
+
+def test_a_limit_that_costs_too_much_accuracy_is_built_but_missed(ask: Ask, run: Run, teacher_ms: Times) -> None:
+    outcome = run(ask(DAMAGING * teacher_ms[Precision.INT8], max_accuracy_drop_points=0.0))
+    assert outcome.exit_code is ExitCode.MISSED
+    assert outcome.report.verification.reasons == (Reason.ACCURACY_OVER_BUDGET,)
+    assert outcome.report.verification.latency.verdict is Verdict.MET
+    assert outcome.report.verification.accuracy.drop_points > 0
+    assert read_manifest(outcome.bundle)
+
+
+def test_a_rung_that_misses_a_promise_hands_over_to_the_next(ask: Ask, run: Run, teacher_ms: Times) -> None:
+    first = run(ask(1.2 * teacher_ms[Precision.FP32])).report
+    sizes = {row.name: row.size_bytes for row in first.rows}
+    between = (sizes[COMPILED] + sizes[ROW_NAMES[Precision.INT8]]) // 2
+    outcome = run(ask(1.2 * teacher_ms[Precision.FP32], max_size_bytes=between), output="smaller")
+    assert outcome.exit_code is ExitCode.MET
+    assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
+    assert outcome.report.evaluation_reads == 2
+    check = outcome.report.verification.size
+    assert check.engine_bytes + check.tokenizer_bytes <= between
+
+
+def test_a_size_that_nothing_keeps_is_missed_after_every_candidate(ask: Ask, run: Run, teacher_ms: Times) -> None:
+    outcome = run(ask(1.2 * teacher_ms[Precision.FP32], max_size_bytes=10))
+    assert outcome.exit_code is ExitCode.MISSED
+    assert outcome.report.verification.reasons == (Reason.SIZE_OVER_LIMIT,)
+    assert outcome.report.evaluation_reads == 3
+
+
+def test_an_impossible_limit_is_refused_before_anything_is_trained(
+    ask: Ask, run: Run, teacher_ms: Times, tmp_path: Path
+) -> None:
+    watcher = Watcher()
+    limit_ms = 0.1 * teacher_ms[Precision.INT8]
+    with pytest.raises(InfeasibleError, match=r"cannot be kept on this device: the smallest student") as caught:
+        run(ask(limit_ms), watcher=watcher)
+    assert watcher.begun == ["prepare"]
+    assert limit_ms < caught.value.nearest_ms < teacher_ms[Precision.INT8]
+    assert "points of accuracy on the selection split" in caught.value.cost
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_without_a_limit_the_fastest_that_keeps_the_accuracy_is_sought(ask: Ask, run: Run, teacher_ms: Times) -> None:
+    watcher = Watcher()
+    outcome = run(ask(None, time_budget_s=600.0), watcher=watcher)
+    assert outcome.exit_code is ExitCode.MET
+    assert outcome.report.chosen == "student"
+    assert outcome.report.verification.latency.limit_ms is None
+    assert outcome.report.verification.latency.summary.p95_ms <= 0.5 * teacher_ms[Precision.INT8]
+    assert outcome.report.evaluation_reads == 1
+
+
+def test_without_a_limit_and_time_the_fastest_teacher_is_taken(ask: Ask, run: Run) -> None:
+    watcher = Watcher()
+    outcome = run(ask(None, time_budget_s=1.0), watcher=watcher)
+    assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
+    assert "the time budget ends the walk to lower limits" in watcher.notes
+    assert "distil" not in watcher.begun
+
+
+@pytest.mark.parametrize("stage", ["prepare", "search", "compare"])
+def test_stop_after_stops_behind_that_stage(ask: Ask, run: Run, teacher_ms: Times, tmp_path: Path, stage: str) -> None:
+    watcher = Watcher()
+    with pytest.raises(StoppedError, match=f"^{stage}$"):
+        run(ask(TIGHT * teacher_ms[Precision.INT8]), watcher=watcher, stop_after=stage)
+    assert watcher.begun == list(STAGES)[: list(STAGES).index(stage) + 1]
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_an_unknown_stage_is_refused_with_the_known_ones(ask: Ask, run: Run) -> None:
+    with pytest.raises(InputError, match=r"--stop-after: expected one of prepare, .*, report, got 'distill'"):
+        run(ask(1.0), stop_after="distill")
+
+
+def test_a_place_that_is_taken_is_refused_before_anything_is_done(ask: Ask, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "precious").touch()
+    with pytest.raises(InputError, match=r"--output: .* or --force to replace it"):
+        run(ask(1.0))
+    assert not (tmp_path / "cache" / "runs").exists()
+
+
+def test_force_replaces_what_was_there(ask: Ask, run: Run, teacher_ms: Times, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "left over").touch()
+    outcome = run(ask(2 * teacher_ms[Precision.FP32]), force=True)
+    assert {path.name for path in outcome.bundle.iterdir()} == BUNDLE
+
+
+def test_more_threads_than_there_are_are_refused(ask: Ask, run: Run) -> None:
+    with pytest.raises(InputError, match="--threads: expected at most 1, the cores that this process may use, got 2"):
+        run(replace(ask(1.0), threads=2))
+
+
+def test_a_target_that_is_not_this_machine_is_unavailable(
+    ask: Ask, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = replace(workbench.fingerprint(), flags=("avx2",))
+    monkeypatch.setattr(workbench, "fingerprint", lambda: plain)
+    target = write_profile(tmp_path, name="other", requires=("avx512_vnni",))
+    with pytest.raises(UnavailableError, match=r"target 'other' .* is not available on this device, .*avx512_vnni"):
+        run(replace(ask(1.0), target=str(target)))
