@@ -14,12 +14,12 @@ from compressor.export import (
     MANIFEST,
     EvaluationData,
     file_hashes,
-    final_graph,
     write_evaluation,
     write_manifest,
     write_models,
     write_texts,
 )
+from compressor.export.graphs import final_graph
 from compressor.profiles import fingerprint
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions

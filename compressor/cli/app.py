@@ -51,15 +51,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(error.exit_code)
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except (KeyboardInterrupt, typer.Abort):  # click turns the first into the second
-        print("compressor: interrupted; the same command continues where it was", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
     except Exception as error:
         # click's own errors (unknown flag, missing argument) know how to show themselves.
         if (show := getattr(error, "show", None)) is not None:
             show()
             return int(ExitCode.USAGE)
         raise
+    if code == ExitCode.INTERRUPTED:  # typer's own answer to Ctrl-C
+        print("compressor: interrupted; the same command continues where it was", file=sys.stderr)
     return int(code or 0)
 
 

@@ -21,8 +21,9 @@ class Head(nn.Module):
         logits: Tensor = self.classifier(torch.tanh(self.pooler(x[:, 0])))
         return logits
 
-    def emit(self, graph: GraphBuilder, first: str) -> str:
-        """The same in ONNX, on the first token's hidden states [batch, 1, hidden]; returns the name of the logits."""
+    def emit(self, graph: GraphBuilder, x: str) -> str:
+        """The same in ONNX; returns the name of the logits."""
+        first = graph.first_token(x, "head.first")
         first = graph.node("Squeeze", [first, graph.constant([1], "head.axis")], "head.token")
         pooled = graph.node("Tanh", [_gemm(graph, first, self.pooler, "pooler")], "pooled")
         return _gemm(graph, pooled, self.classifier, "logits")

@@ -111,8 +111,6 @@ class Encoder(nn.Module):
         last = last_attention(self.architecture.layers)
         for index in range(len(self.layers)):
             x = self._emit_layer(graph, index, x, additive, last)
-        if not self.layers:
-            x = graph.first_token(x, "head.first")
         graph.output(self.head.emit(graph, x), FLOAT, ["batch", self.architecture.classes])
         return graph.build("encoder")
 

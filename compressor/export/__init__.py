@@ -1,4 +1,7 @@
-"""Student -> final graphs -> engine -> bundle."""
+"""Student -> final graphs -> engine -> bundle.
+
+`final_graph` is imported from `compressor.export.graphs`: it needs torch, and who reads a bundle does not.
+"""
 
 from compressor.export.bundle import (
     ENGINE,
@@ -15,7 +18,6 @@ from compressor.export.bundle import (
     write_texts,
 )
 from compressor.export.evaluation import EvaluationData
-from compressor.export.graphs import final_graph
 from compressor.export.hashing import file_hashes
 
 __all__ = [
@@ -28,7 +30,6 @@ __all__ = [
     "EvaluationData",
     "check_output",
     "file_hashes",
-    "final_graph",
     "move_into_place",
     "write_evaluation",
     "write_manifest",

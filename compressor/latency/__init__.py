@@ -2,7 +2,6 @@
 
 from compressor.latency.candidates import candidate_ops
 from compressor.latency.estimating import Calibration, estimate
-from compressor.latency.feeds import workload_feeds
 from compressor.latency.measuring import measure_op, measure_table
 from compressor.latency.ops import attention_op, feed_forward_op, operations, stem_op
 
@@ -16,5 +15,4 @@ __all__ = [
     "measure_table",
     "operations",
     "stem_op",
-    "workload_feeds",
 ]

@@ -16,12 +16,12 @@ from compressor.export import (
     ENGINE,
     REPORT,
     EvaluationData,
-    final_graph,
     write_evaluation,
     write_manifest,
     write_models,
     write_texts,
 )
+from compressor.export.graphs import final_graph
 from compressor.pipeline.stages import student_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision

@@ -21,6 +21,7 @@ from compressor.records.request import CompressRequest
 from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared, Rung
+from compressor.search import get_searcher
 
 MAX_EVALUATION_READS = 3
 # Without a latency limit: shares of the fastest teacher's latency that are tried one after the other.
@@ -68,6 +69,7 @@ def compress(
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
+    get_searcher(request.search)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     run = Runner(bench.run, observer, stop_after=stop_after)
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))

@@ -10,7 +10,7 @@ from compressor.distill import DistillationJob
 from compressor.distill.recipe import fitting_steps, plan, wanted_steps
 from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
-from compressor.errors import InfeasibleError
+from compressor.errors import InfeasibleError, InputError
 from compressor.latency import candidate_ops, measure_table
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
@@ -50,6 +50,8 @@ def prepare(bench: Workbench) -> Prepared:
     shape = bench.teacher.architecture
     lengths = bench.evaluation.tokens.lengths
     length = bench.request.sequence_length or min(default_length(lengths), shape.positions)
+    if length > shape.positions:
+        raise InputError(f"--sequence-length: expected at most {shape.positions}, the teacher's longest, got {length}")
     workload = Workload(bench.request.batch, length, bench.threads)
     parts = {"train": bench.train, "selection": bench.selection, "evaluation": bench.evaluation}
     summary = {name: float(value) for name, value in asdict(length_summary(lengths, length)).items()}

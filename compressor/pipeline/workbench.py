@@ -12,7 +12,6 @@ import onnx
 from numpy.typing import NDArray
 
 from compressor.errors import InputError
-from compressor.latency import workload_feeds
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint, resolve_target
 from compressor.records.architecture import Precision
@@ -25,6 +24,7 @@ from compressor.records.serial import digest
 from compressor.records.store import RunFolder
 from compressor.runtimes import Device, Feeds, open_device
 from compressor.tasks import TextData, TextTokenizer, Tokens, default_selection_size, read_task, selection_split
+from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import Teacher, load_teacher
 

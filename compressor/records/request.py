@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from compressor.errors import InputError
 from compressor.records.architecture import Precision
 from compressor.records.promise import Budget
 
@@ -45,3 +46,10 @@ class CompressRequest:
     search: str = "exact"
     time_budget_s: float = DEFAULT_TIME_BUDGET_S
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that nothing can be done with."""
+        for name, least in (("batch", 1), ("sequence_length", 1), ("threads", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}")

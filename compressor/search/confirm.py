@@ -77,7 +77,8 @@ def confirm(
             report(trial)
         if reached_ms <= USED_HIGH * limit_ms and (kept is None or solution.damage < kept.solution.damage):
             kept = trial
-        if kept is not None and (reached_ms >= USED_LOW * limit_ms or _same(kept, trial)):
+        used = USED_LOW * limit_ms <= reached_ms <= USED_HIGH * limit_ms
+        if used or (kept is not None and _same(kept, trial)):
             break
         calibration = calibration.updated(trial.predicted_ms, summary.p50_ms)
         tail = reached_ms / summary.p50_ms

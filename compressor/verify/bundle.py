@@ -4,12 +4,12 @@ from pathlib import Path
 
 from compressor.errors import InputError
 from compressor.export import ENGINE, EVALUATION, MANIFEST, TOKENIZER_FILES, EvaluationData, file_hashes
-from compressor.latency import workload_feeds
 from compressor.profiles import usable_threads
 from compressor.records.promise import Budget, Reason, Verdict, combine
 from compressor.records.results import Manifest, SizeResult, Verification, check_verification
 from compressor.records.serial import load
 from compressor.runtimes.base import Device
+from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import verify_latency

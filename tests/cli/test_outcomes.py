@@ -126,7 +126,6 @@ def test_an_interruption_ends_with_130(interrupted: Any) -> None:
     assert "Traceback" not in interrupted.err
 
 
-@pytest.mark.xfail(strict=True, reason="typer returns 130 by itself, so cli.app never gets to its message")
 def test_an_interruption_says_how_to_go_on(interrupted: Any) -> None:
     assert "interrupted; the same command continues where it was" in interrupted.err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compressor.export import final_graph
+from compressor.export.graphs import final_graph
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.results import ROW_NAMES, Report

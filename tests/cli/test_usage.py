@@ -97,7 +97,6 @@ def test_what_cannot_be_used_ends_with_2_before_anything_is_built(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-@pytest.mark.xfail(strict=True, reason="a traceback, taken for the default, or found out minutes later")
 def test_what_should_be_refused_too(compress: Any, flags: list[str], message: str) -> None:
     ended = compress(*flags, "--stop-after", "prepare")
     assert ended.code == 2

@@ -21,10 +21,10 @@ from compressor.export import (
     EvaluationData,
     check_output,
     file_hashes,
-    final_graph,
     move_into_place,
     write_texts,
 )
+from compressor.export.graphs import final_graph
 from compressor.records.architecture import Precision
 from compressor.records.results import Manifest
 from compressor.records.serial import load

@@ -23,7 +23,6 @@ from compressor.latency import (
     measure_table,
     operations,
     stem_op,
-    workload_feeds,
 )
 from compressor.latency.measuring import FEW, MANY, isotonic, op_feeds, smooth
 from compressor.latency.probes import op_graph, stem_graph
@@ -33,6 +32,7 @@ from compressor.records.latency import CompileOptions, LatencyTable, Measured, T
 from compressor.records.promise import Workload
 from compressor.runtimes.fake import FakeDevice
 from compressor.runtimes.local import LocalDevice
+from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.tokens import Tokens
 
 TEACHER = tiny((3, 48), (3, 48), (3, 48))

@@ -9,7 +9,6 @@ import pytest
 from pipeline_runs import TIGHT, Ask, Run, Times, Whole, start, wanted
 from tiny import BATCH, LENGTH, Watcher, read_split, write_profile
 
-from compressor.latency import workload_feeds
 from compressor.pipeline import Outcome, workbench
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint
@@ -19,6 +18,7 @@ from compressor.records.promise import Workload
 from compressor.records.request import CompressRequest
 from compressor.runtimes import opening
 from compressor.runtimes.fake import FakeDevice
+from compressor.tasks.feeds import workload_feeds
 from compressor.teachers import load_teacher
 
 

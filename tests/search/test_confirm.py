@@ -110,6 +110,17 @@ def test_a_limit_below_every_architecture_names_the_users_limit_and_a_feasible_o
         assert found.trial.reached_ms <= USED_HIGH * nearest_ms
 
 
+def test_an_overshoot_behind_a_trial_that_wastes_the_limit_is_not_the_end() -> None:
+    limit_ms = 0.5 * TEACHER_MS
+    times = (0.6 * limit_ms, 1.05 * limit_ms, 0.94 * limit_ms)
+    found = confirm(FINE, exact_search, scripted(*times), limit_ms=limit_ms, tail=TAIL)
+    assert found.rounds == 3
+    assert found.trial.reached_ms in (times[0], times[2])
+    trials: list[Trial] = []
+    confirm(FINE, exact_search, scripted(*times), limit_ms=limit_ms, tail=TAIL, report=trials.append)
+    assert found.trial.solution.damage == min(trials[i].solution.damage for i in (0, 2))
+
+
 def test_a_disturbed_round_does_not_lose_what_was_kept() -> None:
     limit_ms = 0.3 * TEACHER_MS
     found = confirm(FINE, exact_search, scripted(0.8 * limit_ms, 90 * limit_ms), limit_ms=limit_ms, tail=TAIL)

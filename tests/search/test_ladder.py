@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_models import masked_batch, random_encoder, tiny
 
-from compressor.export import final_graph
+from compressor.export.graphs import final_graph
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Budget
