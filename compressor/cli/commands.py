@@ -156,7 +156,7 @@ def verify(
     verification = verify_bundle(bundle, device, manifest=manifest)
     changes = []
     if manifest.device != fingerprint().key:
-        changes.append(f"the bundle was verified on another device: {manifest.device_model}")
+        changes.append(f"the bundle was verified on another device, or with other cores: {manifest.device_model}")
     if manifest.runtime != device.runtime:
         changes.append(f"the bundle was verified with {manifest.runtime}, here is {device.runtime}")
     print_verification(verification, changes, as_json=as_json)

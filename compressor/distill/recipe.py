@@ -23,8 +23,12 @@ def fitting_steps(rows: int, *, examples_per_second: float, seconds: float) -> i
     return max(MIN_STEPS, min(wanted_steps(rows), int(seconds * examples_per_second / BATCH)))
 
 
+def ranks_on(cores: int) -> int:
+    """Processes that share a batch on that many cores."""
+    return min(cores, MAX_RANKS)
+
+
 def plan(steps: int, *, ranks: int, seed: int) -> TrainPlan:
-    """A training of that many steps, on at most `MAX_RANKS` processes."""
-    ranks = min(ranks, MAX_RANKS)
+    """A training of that many steps on `ranks` processes, as many as `ranks_on` says."""
     batch = BATCH - BATCH % ranks
     return TrainPlan(steps=steps, batch=batch, learning_rate=LEARNING_RATE, ranks=ranks, seed=seed)

@@ -62,6 +62,11 @@ def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: A
             shutil.copyfile(teacher / name, folder / name)
 
 
+def tokenizer_bytes(folder: Path) -> int:
+    """Size of the tokenizer files that a bundle takes from a teacher or has."""
+    return sum((folder / name).stat().st_size for name in TOKENIZER_FILES if (folder / name).exists())
+
+
 def write_evaluation(folder: Path, evaluation: EvaluationData) -> None:
     """Write what `verify` needs to check the accuracy again."""
     evaluation.save(folder / EVALUATION)

@@ -16,6 +16,7 @@ from compressor.export import (
     ENGINE,
     REPORT,
     EvaluationData,
+    tokenizer_bytes,
     write_evaluation,
     write_manifest,
     write_models,
@@ -165,7 +166,7 @@ def _row(bench: Workbench, name: str, logits: NDArray[np.float32], latency: Late
     metric, labels = bench.data.spec.metric, bench.evaluation.labels
     interval = metric_interval(metric, logits, labels, seed=bench.request.seed)
     accuracy = points(get_metric(metric)(logits, labels))
-    size = weights + (bench.teacher.folder / "tokenizer.json").stat().st_size
+    size = weights + tokenizer_bytes(bench.teacher.folder)
     return Row(name, accuracy, interval.low, interval.high, latency.p50_ms, latency.p95_ms, size)
 
 

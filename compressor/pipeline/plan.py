@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor.distill.recipe import BATCH, wanted_steps
+from compressor.distill.recipe import BATCH, ranks_on, wanted_steps
 from compressor.pipeline.stages import RESERVED_SECONDS
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import CompileOptions
@@ -57,9 +57,10 @@ class Plan:
     @property
     def summary(self) -> str:
         """One line for people."""
+        short = "" if self.seconds <= self.time_budget_s else " (more than the budget: only the training can give way)"
         return (
             f"about {format_seconds(self.seconds_without_student)} if the compiled teacher keeps the promises, else "
-            f"about {format_seconds(self.seconds)} of {format_seconds(self.time_budget_s)}; "
+            f"about {format_seconds(self.seconds)} of {format_seconds(self.time_budget_s)}{short}; "
             f"{self.memory_bytes / 1e9:.1f} GB of memory"
         )
 
@@ -78,7 +79,7 @@ def make_plan(bench: Workbench) -> Plan:
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in FINISHING_SECONDS.items()]
     shape = bench.teacher.architecture
     weights = 4 * (shape.encoder_parameters + (shape.vocabulary + shape.positions) * shape.hidden)
-    memory = bench.device_fingerprint.usable_cores * (RANK_BYTES + 3 * weights) + 4 * weights
+    memory = ranks_on(bench.device_fingerprint.usable_cores) * (RANK_BYTES + 3 * weights) + 4 * weights
     return Plan(tuple(stages), memory, bench.request.time_budget_s)
 
 

@@ -71,6 +71,7 @@ def compress(
     check_output(output, force=force)
     get_searcher(request.search)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
+    bench.check_target()
     run = Runner(bench.run, observer, stop_after=stop_after)
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
     if not bench.run.finished("ladder"):
@@ -111,7 +112,7 @@ def _candidates(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladde
         yield _walk(bench, run, prepared, ladder)
         return
     for rung in ladder.rungs:
-        if rung.keeps_latency and rung.keeps_accuracy:
+        if rung.keeps_latency and rung.keeps_accuracy and rung.keeps_size:
             yield _unpruned(rung)
     yield _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")[0]
 
@@ -143,7 +144,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
 
     The limit is halved as long as the student keeps the budget and there is time for another one.
     """
-    kept = [rung for rung in ladder.rungs if rung.keeps_accuracy] or [ladder.rungs[0]]
+    kept = [rung for rung in ladder.rungs if rung.keeps_accuracy and rung.keeps_size] or [ladder.rungs[0]]
     rung = min(kept, key=lambda r: r.latency.p50_ms)
     best = _unpruned(rung)
     spent = 0.0

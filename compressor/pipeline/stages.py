@@ -7,10 +7,11 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from compressor.distill import DistillationJob
-from compressor.distill.recipe import fitting_steps, plan, wanted_steps
+from compressor.distill.recipe import fitting_steps, plan, ranks_on, wanted_steps
 from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
+from compressor.export import tokenizer_bytes
 from compressor.latency import candidate_ops, measure_table
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
@@ -40,6 +41,8 @@ from compressor.train import train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 PROBE_SECONDS = 1.0
+# A limit that is offered as feasible must be one that the search then keeps, with its own margin and a longer look.
+NEAREST_MARGIN = 1.15
 CONFIRM_SECONDS = 3.0
 # What verification, export and report take, and a little more.
 RESERVED_SECONDS = 90.0
@@ -82,7 +85,7 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float:
             f"--max-latency {format_ms(limit_ms)} cannot be kept on this device: the smallest student, one head of "
             f"the teacher, takes {format_ms(reached)} at batch {workload.batch}, length {workload.sequence_length}, "
             f"{workload.threads} thread(s)",
-            nearest_ms=reached,
+            nearest_ms=NEAREST_MARGIN * reached,
             cost=_cost_in_words(bench, smallest),
         )
     return reached
@@ -105,7 +108,8 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
         )
 
     budget, threads = bench.request.budget, prepared.workload.threads
-    rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path)
+    shipped_with = tokenizer_bytes(bench.teacher.folder)
+    rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path, shipped_with=shipped_with)
     for rung in rungs:
         bench.run.measured("ladder", str(rung.precision), rung)
         bench.observer.note(
@@ -129,7 +133,7 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     plain_ops = [str(op) for op in ops]
     key = digest(prepared.workload, rung.options, plain_ops, device_key, bench.device.runtime)
     path = bench.cache / "tables" / f"{key}.json"
-    if path.exists():
+    if path.exists() and not bench.fresh:
         return check_table(load(LatencyTable, path))
     table = measure_table(
         bench.device,
@@ -236,7 +240,7 @@ def distil(bench: Workbench, ladder: Ladder, confirmed: Confirmed, *, tag: str) 
         confirmed: The student.
         tag: Of its files and choices, so that one run can train several.
     """
-    seed, ranks = bench.request.seed, bench.device_fingerprint.usable_cores
+    seed, ranks = bench.request.seed, ranks_on(bench.device_fingerprint.usable_cores)
     student = inherit(bench.teacher.encoder, confirmed.cut)
     inherited, result = bench.run.file(f"inherited{tag}.safetensors"), weights_path(bench, tag)
     save_file(student.state_dict(), inherited)

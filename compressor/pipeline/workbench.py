@@ -51,7 +51,7 @@ class Workbench:
         self.request = request
         self.observer = observer
         self.cache = cache
-        self._fresh = fresh
+        self.fresh = fresh
         self._begin = time.monotonic()
 
     @cached_property
@@ -68,6 +68,15 @@ class Workbench:
     def device(self) -> Device:
         """The target, opened."""
         return open_device(self.profile.runtime)
+
+    def check_target(self) -> None:
+        """Refuse what the target cannot do, before anything big is loaded.
+
+        Raises:
+            InputError: Unknown target, or more threads than there are.
+            UnavailableError: The target is not this machine, or its runtime is not here.
+        """
+        _ = self.profile, self.device, self.threads
 
     @cached_property
     def threads(self) -> int:
@@ -114,7 +123,7 @@ class Workbench:
         """Keyed by the content of everything that decides the result."""
         plain = replace(self.request, teacher=self.teacher.digest, data=self.data.digest)
         key = digest(plain, self.device_fingerprint.key, self.device.runtime, self.threads)
-        return RunFolder(self.cache / "runs" / key, fresh=self._fresh)
+        return RunFolder(self.cache / "runs" / key, fresh=self.fresh)
 
     def encode(self, texts: tuple[tuple[str, ...], ...]) -> Tokens:
         """Token ids, cut only at the teacher's own maximum."""

@@ -40,16 +40,20 @@ class Rung:
         options: The fastest of the variants that were measured.
         latency: In a fresh process.
         drop_points: Below the fp32 teacher, on the selection split.
+        size_bytes: Model and tokenizer.
         keeps_latency: The measured share within the limit is at least the promised one.
         keeps_accuracy: The drop is within the budget.
+        keeps_size: Model and tokenizer are.
     """
 
     precision: Precision
     options: CompileOptions
     latency: LatencySummary
     drop_points: float
+    size_bytes: int
     keeps_latency: bool
     keeps_accuracy: bool
+    keeps_size: bool
 
     @property
     def tail(self) -> float:

@@ -57,6 +57,8 @@ def climb(
     threads: int,
     drop_of: Callable[[Precision, CompileOptions], float],
     folder: Path,
+    *,
+    shipped_with: int = 0,
 ) -> tuple[Rung, ...]:
     """Measure every rung.
 
@@ -68,6 +70,7 @@ def climb(
         threads: Of the workload.
         drop_of: (precision, options) -> points below the fp32 teacher on the selection split.
         folder: For the engine files.
+        shipped_with: Bytes of the tokenizer, which count towards the size.
     """
     rungs = []
     for precision, model in models.items():
@@ -80,8 +83,10 @@ def climb(
                 options=options,
                 latency=latency,
                 drop_points=drop,
+                size_bytes=len(model) + shipped_with,
                 keeps_latency=keeps(samples, budget),
                 keeps_accuracy=drop <= budget.max_accuracy_drop_points,
+                keeps_size=budget.max_size_bytes is None or len(model) + shipped_with <= budget.max_size_bytes,
             )
         )
     return tuple(rungs)

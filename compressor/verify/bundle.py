@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from compressor.errors import InputError
-from compressor.export import ENGINE, EVALUATION, MANIFEST, TOKENIZER_FILES, EvaluationData, file_hashes
+from compressor.export import EVALUATION, MANIFEST, EvaluationData, file_hashes, tokenizer_bytes
 from compressor.profiles import usable_threads
 from compressor.records.promise import Budget, Reason, Verdict, combine
 from compressor.records.results import Manifest, SizeResult, Verification, check_verification
@@ -74,7 +74,7 @@ def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verifi
     )
     feeds = workload_feeds(data.tokens, manifest.workload)
     latency = verify_latency(device, engine_path, feeds, manifest.options, manifest.budget)
-    size = verify_size(folder, manifest.budget)
+    size = verify_size(engine_path, folder, manifest.budget)
     verdict = combine([numerics.verdict, accuracy.verdict, latency.verdict, size.verdict])
     checks = (
         (latency.verdict is Verdict.MISSED, Reason.LATENCY_OVER_LIMIT),
@@ -88,9 +88,8 @@ def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verifi
     return check_verification(Verification(latency, accuracy, numerics, size, verdict, reasons))
 
 
-def verify_size(folder: Path, budget: Budget) -> SizeResult:
+def verify_size(engine_path: Path, folder: Path, budget: Budget) -> SizeResult:
     """Engine and tokenizer files as shipped."""
-    engine = (folder / ENGINE).stat().st_size
-    tokenizer = sum((folder / name).stat().st_size for name in TOKENIZER_FILES if (folder / name).exists())
+    engine, tokenizer = engine_path.stat().st_size, tokenizer_bytes(folder)
     kept = budget.max_size_bytes is None or engine + tokenizer <= budget.max_size_bytes
     return SizeResult(engine, tokenizer, Verdict.MET if kept else Verdict.MISSED)

@@ -152,7 +152,7 @@ def test_verify_says_what_changed_since(
     edit_manifest(tmp_path / "bundle", runtime="fake 0")
     found = json.loads(cli("verify", tmp_path / "bundle", "--json").out)
     assert found["changes"] == [
-        f"the bundle was verified on another device: {here.model}",
+        f"the bundle was verified on another device, or with other cores: {here.model}",
         "the bundle was verified with fake 0, here is fake 1",
     ]
 
