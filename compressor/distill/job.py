@@ -42,7 +42,7 @@ class DistillationJob:
         """See `Job`. The embedding tables are frozen: 11.7 M parameters of which a batch touches a few rows."""
         student = Encoder(self.architecture)
         student.load_state_dict(load_file(self.weights))
-        for table in (student.embeddings.word, student.embeddings.position, student.embeddings.token_type):
+        for table in student.embeddings.tables:
             table.weight.requires_grad_(False)
         tokens = Tokens.load(self.tokens)
         logits = np.load(self.logits, mmap_mode="r")

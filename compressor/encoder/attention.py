@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from compressor.encoder.arrays import array
 from compressor.encoder.graph import GraphBuilder
+from compressor.encoder.relative import RelativeBias
 from compressor.records.architecture import Architecture
 
 
@@ -27,6 +28,8 @@ class Attention(nn.Module):
         self.value = nn.Linear(hidden, inner)
         self.output = nn.Linear(inner, hidden)
         self.norm = nn.LayerNorm(hidden, eps=architecture.norm_epsilon)
+        buckets = architecture.relative_buckets
+        self.relative = RelativeBias(buckets, heads, architecture.positions) if buckets else None
 
     def forward(
         self, x: Tensor, mask: Tensor | None, *, first_token: bool = False, keep: Tensor | None = None
@@ -41,6 +44,8 @@ class Attention(nn.Module):
         """
         residual = x[:, :1] if first_token else x
         q, k, v = self._split(self.query(residual)), self._split(self.key(x)), self._split(self.value(x))
+        if self.relative is not None:
+            mask = self.relative(mask, x.shape[1], first_token=first_token)
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         if keep is not None:
             context = context * keep[:, :, None, None]
@@ -61,6 +66,8 @@ class Attention(nn.Module):
             return graph.node("Transpose", [split], f"{name}.{part}.ordered", perm=order)
 
         q, k, v = heads(query, [0, 2, 1, 3], "q"), heads(key, [0, 2, 3, 1], "k"), heads(value, [0, 2, 1, 3], "v")
+        if self.relative is not None:
+            mask = self.relative.emit(graph, mask, f"{name}.relative", first_token=first_token)
         scores = graph.node("Add", [graph.node("MatMul", [q, k], f"{name}.scores"), mask], f"{name}.masked")
         weights = graph.node("Softmax", [scores], f"{name}.weights", axis=-1)
         context = graph.node("MatMul", [weights, v], f"{name}.context")

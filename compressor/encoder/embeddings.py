@@ -1,4 +1,7 @@
-"""Embeddings block: LayerNorm(word[ids] + position[0..n) + type[type_ids]), and the additive attention mask."""
+"""Embeddings block: LayerNorm(word[ids] + position[0..n) + type[type_ids]), and the additive attention mask.
+
+Families without token types have no such table; families with narrow tables (ELECTRA) project to the hidden width.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -16,30 +19,43 @@ class Embeddings(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        hidden = architecture.hidden
-        self.word = nn.Embedding(architecture.vocabulary, hidden)
-        self.position = nn.Embedding(architecture.positions, hidden)
-        self.token_type = nn.Embedding(architecture.token_types, hidden)
-        self.norm = nn.LayerNorm(hidden, eps=architecture.norm_epsilon)
+        width = architecture.embedding or architecture.hidden
+        types = architecture.token_types
+        self.word = nn.Embedding(architecture.vocabulary, width)
+        self.position = nn.Embedding(architecture.positions, width)
+        self.token_type = nn.Embedding(types, width) if types else None
+        self.norm = nn.LayerNorm(width, eps=architecture.norm_epsilon)
+        self.projection = nn.Linear(width, architecture.hidden) if architecture.embedding else None
 
-    def forward(self, ids: Tensor, type_ids: Tensor) -> Tensor:
-        """`ids` and `type_ids`: int64 [batch, length]."""
-        summed = self.word(ids) + self.token_type(type_ids) + self.position.weight[: ids.shape[1]]
+    @property
+    def tables(self) -> list[nn.Embedding]:
+        """The embedding tables that there are."""
+        return [table for table in (self.word, self.position, self.token_type) if table is not None]
+
+    def forward(self, ids: Tensor, type_ids: Tensor | None) -> Tensor:
+        """`ids` and `type_ids`: int64 [batch, length]; without type ids all are 0."""
+        summed = self.word(ids) + self.position.weight[: ids.shape[1]]
+        if self.token_type is not None:
+            summed = summed + self.token_type(torch.zeros_like(ids) if type_ids is None else type_ids)
         normed: Tensor = self.norm(summed)
-        return normed
+        return normed if self.projection is None else self.projection(normed)
 
-    def emit(self, graph: GraphBuilder, ids: str, type_ids: str) -> str:
+    def emit(self, graph: GraphBuilder, ids: str, type_ids: str | None) -> str:
         """The same in ONNX; returns the name of the hidden states."""
-        word = graph.node("Gather", [graph.constant(array(self.word.weight), "word.weight"), ids], "word")
-        kind = graph.node("Gather", [graph.constant(array(self.token_type.weight), "type.weight"), type_ids], "type")
+        summed = graph.node("Gather", [graph.constant(array(self.word.weight), "word.weight"), ids], "word")
+        if self.token_type is not None and type_ids is not None:
+            table = graph.constant(array(self.token_type.weight), "type.weight")
+            summed = graph.node("Add", [summed, graph.node("Gather", [table, type_ids], "type")], "word_type")
         length = graph.node("Shape", [ids], "length", start=1, end=2)
         zero = graph.constant([0], "zero")
         table = graph.constant(array(self.position.weight), "position.weight")
         position = graph.node("Slice", [table, zero, length, zero], "position")
-        summed = graph.node("Add", [graph.node("Add", [word, kind], "word_type"), position], "embedded")
-        return graph.layer_norm(
-            summed, array(self.norm.weight), array(self.norm.bias), self.norm.eps, "embeddings.norm"
-        )
+        summed = graph.node("Add", [summed, position], "embedded")
+        norm = (array(self.norm.weight), array(self.norm.bias), self.norm.eps)
+        x = graph.layer_norm(summed, *norm, "embeddings.norm")
+        if self.projection is None:
+            return x
+        return graph.linear(x, array(self.projection.weight).T, array(self.projection.bias), "embeddings.projection")
 
 
 def additive_mask(mask: Tensor) -> Tensor:

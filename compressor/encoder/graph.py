@@ -51,6 +51,10 @@ class GraphBuilder:
         self._constants.append(numpy_helper.from_array(value, unique))
         return unique
 
+    def scalar(self, value: int, name: str) -> str:
+        """Add an int64 scalar."""
+        return self.constant(np.array(value, dtype=np.int64), name)
+
     def node(self, operator: str, inputs: list[str], name: str, **attributes: object) -> str:
         """Add a node with one output; returns that output's name."""
         return self.nodes(operator, inputs, [name], **attributes)[0]

@@ -1,11 +1,20 @@
-"""Classification head on the first token: W_c tanh(W_p x_0 + b_p) + b_c (BERT's pooler and classifier)."""
+"""Classification head on the first token: W_c activation(W_p x_0 + b_p) + b_c.
+
+tanh is BERT's pooler and classifier, and RoBERTa's and MPNet's head; relu is DistilBERT's, gelu is ELECTRA's.
+"""
+
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor, nn
 
 from compressor.encoder.arrays import array
 from compressor.encoder.graph import GraphBuilder
-from compressor.records.architecture import Architecture
+from compressor.records.architecture import Architecture, HeadActivation
+
+_TORCH: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": F.relu, "gelu": F.gelu}
+_ONNX = {"tanh": "Tanh", "relu": "Relu", "gelu": "Gelu"}
 
 
 class Head(nn.Module):
@@ -13,19 +22,20 @@ class Head(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        self.activation: HeadActivation = architecture.head_activation
         self.pooler = nn.Linear(architecture.hidden, architecture.hidden)
         self.classifier = nn.Linear(architecture.hidden, architecture.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x`: [batch, length, hidden]."""
-        logits: Tensor = self.classifier(torch.tanh(self.pooler(x[:, 0])))
+        logits: Tensor = self.classifier(_TORCH[self.activation](self.pooler(x[:, 0])))
         return logits
 
     def emit(self, graph: GraphBuilder, x: str) -> str:
         """The same in ONNX; returns the name of the logits."""
         first = graph.first_token(x, "head.first")
         first = graph.node("Squeeze", [first, graph.constant([1], "head.axis")], "head.token")
-        pooled = graph.node("Tanh", [_gemm(graph, first, self.pooler, "pooler")], "pooled")
+        pooled = graph.node(_ONNX[self.activation], [_gemm(graph, first, self.pooler, "pooler")], "pooled")
         return _gemm(graph, pooled, self.classifier, "logits")
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import onnx
-import torch
 from torch import Tensor, nn
 
 from compressor.encoder.attention import Attention
@@ -44,6 +43,11 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(architecture, layer) for layer in architecture.layers)
         self.head = Head(architecture)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in order; a family without token types has no `token_type_ids`."""
+        return INPUTS if self.architecture.token_types else INPUTS[:2]
+
     def forward(
         self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None, keep: Sequence[Keep] = ()
     ) -> Tensor:
@@ -55,7 +59,7 @@ class Encoder(nn.Module):
             type_ids: int64 [batch, length]; None = all 0.
             keep: Per layer, factors of its heads [batch, heads] and neurons [batch, neurons], for scoring.
         """
-        x = self.embeddings(ids, torch.zeros_like(ids) if type_ids is None else type_ids)
+        x = self.embeddings(ids, type_ids)
         return self.from_layer(0, x, None if mask is None else additive_mask(mask), keep)
 
     def from_layer(self, start: int, x: Tensor, mask: Tensor | None, keep: Sequence[Keep] = ()) -> Tensor:
@@ -101,12 +105,11 @@ class Encoder(nn.Module):
     def emit(self) -> onnx.ModelProto:
         """The model in ONNX, float32, any batch and any length up to the position table.
 
-        Inputs `input_ids`, `attention_mask`, `token_type_ids`: int64 [batch, length]; output `logits`: float32
-        [batch, classes].
+        Inputs as `self.inputs`: int64 [batch, length]; output `logits`: float32 [batch, classes].
         """
         graph = GraphBuilder()
-        ids, mask, type_ids = (graph.input(name, INT64, ["batch", "length"]) for name in INPUTS)
-        x = self.embeddings.emit(graph, ids, type_ids)
+        ids, mask, *types = (graph.input(name, INT64, ["batch", "length"]) for name in self.inputs)
+        x = self.embeddings.emit(graph, ids, types[0] if types else None)
         additive = emit_additive_mask(graph, mask)
         last = last_attention(self.architecture.layers)
         for index in range(len(self.layers)):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from compressor import __version__
-from compressor.encoder import INPUTS, Encoder
+from compressor.encoder import Encoder
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import (
     ENGINE,
@@ -69,7 +69,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         version=__version__,
         files={},
         engine=ENGINE,
-        inputs=INPUTS,
+        inputs=encoder.inputs,
         runtime=bench.device.runtime,
         options=options,
         device=bench.device_fingerprint.key,
@@ -105,7 +105,7 @@ def _emitted_difference(bench: Workbench, encoder: Encoder, graph: onnx.ModelPro
     tokens = bench.selection.tokens
     rows = np.arange(min(NUMERICS_ROWS, len(tokens)))
     batch = tokens.padded(rows, bench.pad_id)
-    expected = encoder(*(torch.from_numpy(batch[name]) for name in INPUTS)).numpy()
+    expected = encoder(*(torch.from_numpy(batch[name]) for name in encoder.inputs)).numpy()
     engine = bench.device.compile(graph.SerializeToString(), CompileOptions(1))
     found = difference(engine.run(batch), expected)
     if found > EMITTED_TOLERANCE:

@@ -131,7 +131,7 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     ops = candidate_ops(shape, rung.precision)
     device_key = bench.device_fingerprint.key
     plain_ops = [str(op) for op in ops]
-    key = digest(prepared.workload, rung.options, plain_ops, device_key, bench.device.runtime)
+    key = digest(prepared.workload, rung.options, shape, plain_ops, device_key, bench.device.runtime)
     path = bench.cache / "tables" / f"{key}.json"
     if path.exists() and not bench.fresh:
         return check_table(load(LatencyTable, path))

@@ -11,6 +11,7 @@ from typing import Literal
 from compressor.errors import BorderError
 
 Activation = Literal["gelu", "relu"]
+HeadActivation = Literal["tanh", "relu", "gelu"]
 OpKind = Literal["stem", "attention", "feed_forward"]
 
 
@@ -41,10 +42,13 @@ class Architecture:
         head_size: Width of one head, the same for all.
         vocabulary: Rows of the word embedding.
         positions: Rows of the position embedding = longest input.
-        token_types: Rows of the token-type embedding.
+        token_types: Rows of the token-type embedding; 0 = the family has none.
         classes: Outputs of the classifier.
         activation: Of the feed-forward sub-layers.
         norm_epsilon: Of every LayerNorm.
+        embedding: Width of the embedding tables, projected to `hidden`; None = `hidden`, not projected.
+        head_activation: Between the two products of the classification head.
+        relative_buckets: Buckets of a learned bias on relative positions, per head; 0 = none.
     """
 
     layers: tuple[Layer, ...]
@@ -56,6 +60,9 @@ class Architecture:
     classes: int
     activation: Activation = "gelu"
     norm_epsilon: float = 1e-12
+    embedding: int | None = None
+    head_activation: HeadActivation = "tanh"
+    relative_buckets: int = 0
 
     def with_layers(self, layers: tuple[Layer, ...]) -> "Architecture":
         """The same encoder with other layers; layers with nothing left are dropped."""
@@ -69,6 +76,7 @@ class Architecture:
             inner = layer.heads * self.head_size
             if layer.heads:
                 total += 4 * self.hidden * inner + 3 * inner + 3 * self.hidden
+                total += self.relative_buckets * layer.heads
             if layer.neurons:
                 total += 2 * self.hidden * layer.neurons + layer.neurons + 3 * self.hidden
         return total
@@ -131,9 +139,12 @@ def check_architecture(architecture: Architecture) -> Architecture:
     for index, layer in enumerate(architecture.layers):
         if layer.heads < 0 or layer.neurons < 0 or layer.heads + layer.neurons == 0:
             raise BorderError(f"layer {index} of {architecture} has no width: drop it from `layers` instead")
-    tables = (architecture.vocabulary, architecture.positions, architecture.token_types)
-    if min(architecture.hidden, architecture.head_size, architecture.classes, *tables) < 1:
-        raise BorderError(f"every size of an architecture must be at least 1, got {architecture}")
+    sizes = (architecture.hidden, architecture.head_size, architecture.classes, architecture.vocabulary)
+    if (
+        min(*sizes, architecture.positions, 1 if architecture.embedding is None else architecture.embedding) < 1
+        or architecture.token_types < 0
+    ):
+        raise BorderError(f"every size of an architecture must be at least 1 (token types: 0), got {architecture}")
     return architecture
 
 

@@ -33,6 +33,9 @@ def _inherit_layer(source: nn.Module, target: nn.Module, kept: LayerCut, head_si
             _copy_rows(getattr(source.attention, name), getattr(target.attention, name), columns)
         _copy_columns(source.attention.output, target.attention.output, columns)
         target.attention.norm.load_state_dict(source.attention.norm.state_dict())
+        if source.attention.relative is not None and target.attention.relative is not None:
+            table = source.attention.relative.table.weight[:, torch.tensor(kept.heads)]
+            target.attention.relative.table.load_state_dict({"weight": table})
     if isinstance(source.feed_forward, FeedForward) and isinstance(target.feed_forward, FeedForward):
         neurons = torch.tensor(kept.neurons)
         _copy_rows(source.feed_forward.inner, target.feed_forward.inner, neurons)

@@ -5,24 +5,15 @@ from typing import Any
 
 from compressor.records.architecture import Architecture, Layer
 from compressor.teachers.family import Family, require
-
-_LAYER = {
-    "attention.query": "attention.self.query",
-    "attention.key": "attention.self.key",
-    "attention.value": "attention.self.value",
-    "attention.output": "attention.output.dense",
-    "attention.norm": "attention.output.LayerNorm",
-    "feed_forward.inner": "intermediate.dense",
-    "feed_forward.output": "output.dense",
-    "feed_forward.norm": "output.LayerNorm",
-}
+from compressor.teachers.naming import BERT_LAYER, layer_modules, parameters, tables
 
 
 def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
-    """The shape that a `config.json` of this family describes.
+    """The shape that a `config.json` of BERT describes; the fields are those of RoBERTa, ELECTRA and MPNet too.
 
     Raises:
-        InputError: A field is missing, or has a value that the canonical encoder cannot express.
+        InputError: A value that the canonical encoder cannot express.
+        KeyError: A field is missing.
     """
     require(config, "hidden_act", ("gelu", "relu"))
     require(config, "position_embedding_type", ("absolute", None))
@@ -34,7 +25,7 @@ def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
         head_size=hidden // heads,
         vocabulary=int(config["vocab_size"]),
         positions=int(config["max_position_embeddings"]),
-        token_types=int(config["type_vocab_size"]),
+        token_types=int(config.get("type_vocab_size", 0)),
         classes=classes,
         activation=config["hidden_act"],
         norm_epsilon=float(config["layer_norm_eps"]),
@@ -42,20 +33,14 @@ def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
 
 
 def names(shape: Architecture) -> dict[str, str]:
-    """Canonical parameter name -> name in a checkpoint of this family."""
+    """Canonical parameter name -> name in a checkpoint of BERT."""
     modules = {
         "embeddings.norm": "bert.embeddings.LayerNorm",
         "head.pooler": "bert.pooler.dense",
         "head.classifier": "classifier",
+        **layer_modules("bert.encoder.layer", len(shape.layers), BERT_LAYER),
     }
-    for index in range(len(shape.layers)):
-        layer = f"bert.encoder.layer.{index}"
-        modules |= {f"layers.{index}.{ours}": f"{layer}.{theirs}" for ours, theirs in _LAYER.items()}
-    parameters = {f"{a}.{part}": f"{b}.{part}" for a, b in modules.items() for part in ("weight", "bias")}
-    tables = {"word": "word", "position": "position", "token_type": "token_type"}
-    return parameters | {
-        f"embeddings.{ours}.weight": f"bert.embeddings.{theirs}_embeddings.weight" for ours, theirs in tables.items()
-    }
+    return parameters(modules) | tables("bert.embeddings", "word", "position", "token_type")
 
 
 BERT = Family(name="bert", architecture=architecture, names=names)

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from compressor.runtimes.base import Feeds
 from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
-from compressor.runtimes.timing import time_alone
+from compressor.runtimes.timing import engine_subject, time_alone
 from compressor.tasks.outputs import engine_outputs
 from compressor.tasks.tokens import Tokens
 
@@ -53,10 +54,10 @@ def eager_baseline(
 class _EagerEngine:
     """`transformers`' model behind the face of an engine."""
 
-    inputs = ("input_ids", "attention_mask", "token_type_ids")
-
-    def __init__(self, model: Callable[..., Any], from_numpy: Callable[[Any], Any]) -> None:
+    def __init__(self, model: Any, from_numpy: Callable[[Any], Any]) -> None:
         self._model, self._from_numpy = model, from_numpy
+        accepted = signature(model.forward).parameters
+        self.inputs = tuple(n for n in ("input_ids", "attention_mask", "token_type_ids") if n in accepted)
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
         """See `Engine`."""
@@ -75,19 +76,13 @@ def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
     ).eval()
     engine = _EagerEngine(model, torch.from_numpy)
     feeds = read_feeds(Path(feeds_path))
-    position = 0
-
-    def run() -> object:
-        nonlocal position
-        position += 1
-        return engine.run(feeds[position % len(feeds)])
-
     device = LocalDevice()
     with torch.inference_mode():
         logits = engine_outputs(engine, Tokens.load(Path(spec["tokens"])), pad_id=spec["pad_id"], batch_tokens=2048)
         np.save(spec["outputs"], logits)
         torch.set_num_threads(spec["threads"])
-        times, _ = time_alone(run, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
+        subject = engine_subject(engine, feeds)
+        times, _ = time_alone(subject, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
     np.save(samples_path, times)
 
 

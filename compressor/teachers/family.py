@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture
 
@@ -15,12 +17,14 @@ class Family:
     Attributes:
         name: `model_type` in its config.json.
         architecture: (config, classes) -> canonical architecture; raises InputError where that cannot be.
-        names: architecture -> canonical parameter name to the checkpoint's.
+        names: architecture -> canonical parameter name to the checkpoint's; several may take the same one.
+        convert: Checkpoint's weights by canonical name, as they are -> as the canonical encoder has them.
     """
 
     name: str
     architecture: Callable[[Mapping[str, Any], int], Architecture]
     names: Callable[[Architecture], dict[str, str]]
+    convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda weights: weights
 
 
 def require(config: Mapping[str, Any], field: str, allowed: tuple[object, ...]) -> None:

@@ -19,9 +19,15 @@ from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.records.architecture import Architecture, check_architecture
 from compressor.teachers.bert import BERT
+from compressor.teachers.distilbert import DISTILBERT
+from compressor.teachers.electra import ELECTRA
 from compressor.teachers.family import Family
+from compressor.teachers.mpnet import MPNET
+from compressor.teachers.roberta import ROBERTA, XLM_ROBERTA
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (BERT,)}
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, MPNET)
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def load_teacher(folder: Path) -> Teacher:
         raise InputError(f"{folder / 'config.json'} is not a valid {family.name} config: {error}") from error
     path = weights_path(folder)
     encoder = Encoder(shape)
-    encoder.load_state_dict(_canonical(_read_weights(path), family.names(shape), encoder, path))
+    encoder.load_state_dict(_canonical(_read_weights(path), family, encoder, path))
     digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
     return Teacher(folder, config, labels, encoder.eval(), digest)
 
@@ -130,15 +136,17 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
 
 
-def _canonical(weights: dict[str, Tensor], names: dict[str, str], encoder: Encoder, path: Path) -> dict[str, Tensor]:
+def _canonical(weights: dict[str, Tensor], family: Family, encoder: Encoder, path: Path) -> dict[str, Tensor]:
     for old, new in (("gamma", "weight"), ("beta", "bias")):  # norms of checkpoints that were converted from TF
         weights = {name.replace(f"LayerNorm.{old}", f"LayerNorm.{new}"): tensor for name, tensor in weights.items()}
-    missing = [theirs for theirs in names.values() if theirs not in weights]
+    names = family.names(encoder.architecture)
+    missing = {ours: theirs for ours, theirs in names.items() if theirs not in weights}
     if missing:
-        head = " (the classifier is missing: fine-tune the model first)" if "classifier.weight" in missing else ""
-        raise InputError(f"--teacher: {path} lacks {len(missing)} weights, the first is {missing[0]}{head}")
+        headless = any(ours.startswith("head.classifier") for ours in missing)
+        why = " (the classifier is missing: fine-tune the model first)" if headless else ""
+        raise InputError(f"--teacher: {path} lacks {len(missing)} weights, the first is {min(missing.values())}{why}")
+    state = family.convert({ours: weights[theirs].float() for ours, theirs in names.items()})
     expected = encoder.state_dict()
-    state = {ours: weights[theirs].float() for ours, theirs in names.items()}
     for ours, tensor in state.items():
         if tensor.shape != expected[ours].shape:
             raise InputError(

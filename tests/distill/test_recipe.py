@@ -30,7 +30,7 @@ def test_the_steps_fit_the_time_that_is_left_but_never_below_the_minimum(seconds
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7, 48, 64, 96, 256])
 def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int) -> None:
-    plan = check_plan(recipe.plan(10, ranks=ranks, seed=3))
+    plan = check_plan(recipe.plan(10, ranks=recipe.ranks_on(ranks), seed=3))
     assert recipe.BATCH // 2 < plan.batch <= recipe.BATCH
     assert plan.ranks == min(ranks, recipe.MAX_RANKS)
     assert plan.batch // plan.ranks >= 4

@@ -40,7 +40,7 @@ def test_a_layer_without_width_is_refused(layer: Layer) -> None:
         check_architecture(replace(SHAPE, layers=(Layer(1, 1), layer)))
 
 
-@pytest.mark.parametrize("size", ["hidden", "head_size", "vocabulary", "positions", "token_types", "classes"])
+@pytest.mark.parametrize("size", ["hidden", "head_size", "vocabulary", "positions", "embedding", "classes"])
 def test_an_empty_table_is_refused(size: str) -> None:
     with pytest.raises(BorderError, match=f"every size of an architecture must be at least 1.*{size}=0"):
         check_architecture(replace(SHAPE, **{size: 0}))

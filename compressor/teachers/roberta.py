@@ -1,0 +1,54 @@
+"""RoBERTa (Liu et al. 2019) and XLM-RoBERTa onto the canonical encoder.
+
+Two things differ from BERT. Positions count from padding_idx + 1 = 2, so the first two rows of the table are never
+used. And there is one token type, whose row is added to every token: it is folded into the position table, and the
+input `token_type_ids` is gone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from compressor.records.architecture import Architecture
+from compressor.teachers import bert
+from compressor.teachers.family import Family, require
+from compressor.teachers.naming import BERT_LAYER, DENSE_HEAD, layer_modules, parameters, tables
+
+FIRST_POSITION = 2
+
+
+def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
+    """The shape that a `config.json` describes.
+
+    Raises:
+        InputError: A value that the canonical encoder cannot express.
+        KeyError: A field is missing.
+    """
+    require(config, "type_vocab_size", (1,))
+    require(config, "pad_token_id", (FIRST_POSITION - 1,))
+    shape = bert.architecture(config, classes)
+    return replace(shape, positions=shape.positions - FIRST_POSITION, token_types=0)
+
+
+def names(shape: Architecture) -> dict[str, str]:
+    """Canonical parameter name -> name in a checkpoint; `embeddings.type` is folded away by `convert`."""
+    modules = {
+        "embeddings.norm": "roberta.embeddings.LayerNorm",
+        **DENSE_HEAD,
+        **layer_modules("roberta.encoder.layer", len(shape.layers), BERT_LAYER),
+    }
+    return parameters(modules) | tables("roberta.embeddings", "word", "position", "token_type")
+
+
+def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Cut the unused positions off and fold the one token type into the others."""
+    folded = dict(weights)
+    only_type = folded.pop("embeddings.token_type.weight")
+    folded["embeddings.position.weight"] = folded["embeddings.position.weight"][FIRST_POSITION:] + only_type[0]
+    return folded
+
+
+ROBERTA = Family(name="roberta", architecture=architecture, names=names, convert=convert)
+XLM_ROBERTA = Family(name="xlm-roberta", architecture=architecture, names=names, convert=convert)
