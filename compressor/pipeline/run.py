@@ -16,14 +16,16 @@ from compressor.pipeline.runner import Runner
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import LatencyTable
 from compressor.records.observer import Observer
-from compressor.records.promise import Verdict, exit_code
+from compressor.records.promise import Reason, Verdict, exit_code
 from compressor.records.request import CompressRequest
 from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared, Rung
+from compressor.records.units import format_ms
 from compressor.search import get_searcher
 
 MAX_EVALUATION_READS = 3
+LATENCY_REASONS = {Reason.LATENCY_OVER_LIMIT, Reason.LATENCY_UNDECIDED}
 # Without a latency limit: shares of the fastest teacher's latency that are tried one after the other.
 WALK = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
 
@@ -77,13 +79,13 @@ def compress(
     if not bench.run.finished("ladder"):
         observer.note(f"plan: {make_plan(bench).summary}")
     ladder = run.stage("ladder", Ladder, lambda: stages.climb_ladder(bench, prepared))
-    reads = 0
-    for candidate in _candidates(bench, run, prepared, ladder):
+    results: list[Verification] = []
+    for candidate in _candidates(bench, run, prepared, ladder, results):
         tag = candidate.tag
         manifest = run.stage("export", Manifest, partial(finishing.export, bench, prepared, candidate), tag=tag)
         verification = run.stage("verify", Verification, partial(finishing.verify, bench, candidate), tag=tag)
-        reads += 1
-        if verification.verdict is Verdict.MET or reads == MAX_EVALUATION_READS:
+        results.append(verification)
+        if verification.verdict is Verdict.MET or len(results) == MAX_EVALUATION_READS:
             break
     comparison = run.stage("compare", Comparison, lambda: finishing.compare(bench, prepared, ladder))
     report = run.stage(
@@ -97,7 +99,7 @@ def compress(
             verification,
             comparison,
             tuple(run.times),
-            evaluation_reads=reads,
+            evaluation_reads=len(results),
         ),
         tag=candidate.tag,
     )
@@ -105,8 +107,14 @@ def compress(
     return Outcome(report, output)
 
 
-def _candidates(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> Iterator[Candidate]:
-    """Candidates, the least invasive first; each is only made when those before it have failed."""
+def _candidates(
+    bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder, results: list[Verification]
+) -> Iterator[Candidate]:
+    """Candidates, the least invasive first; each is only made when those before it have failed.
+
+    A student whose only fault is its latency (the machine's tail was longer than in all of the run before) is cut a
+    little further, for the tail that was met now, and trained on for a while.
+    """
     limit_ms = bench.request.budget.max_latency_ms
     if limit_ms is None:
         yield _walk(bench, run, prepared, ladder)
@@ -114,7 +122,30 @@ def _candidates(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladde
     for rung in ladder.rungs:
         if rung.keeps_latency and rung.keeps_accuracy and rung.keeps_size:
             yield _unpruned(rung)
-    yield _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")[0]
+    student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
+    yield student
+    while set(results[-1].reasons) <= LATENCY_REASONS and bench.seconds_left > stages.RESERVED_SECONDS:
+        summary = results[-1].latency.summary
+        bench.observer.note(
+            f"p95 was {format_ms(summary.p95_ms)}, with a tail of {summary.p95_ms / summary.p50_ms:.2f}: the student "
+            "is cut a little further"
+        )
+        tails = tuple(r.latency.summary.p95_ms / r.latency.summary.p50_ms for r in results)
+        try:
+            student, _ = _student(
+                bench,
+                run,
+                prepared,
+                ladder,
+                limit_ms=limit_ms,
+                tag=f"-{len(results) + 1}",
+                parent=student,
+                tails=tails,
+            )
+        except InfeasibleError as error:
+            bench.observer.note(str(error))
+            return
+        yield student
 
 
 def _unpruned(rung: Rung) -> Candidate:
@@ -122,19 +153,30 @@ def _unpruned(rung: Rung) -> Candidate:
 
 
 def _student(
-    bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder, *, limit_ms: float, tag: str
+    bench: Workbench,
+    run: Runner,
+    prepared: Prepared,
+    ladder: Ladder,
+    *,
+    limit_ms: float,
+    tag: str,
+    parent: Candidate | None = None,
+    tails: tuple[float, ...] = (),
 ) -> tuple[Candidate, Distilled]:
-    """Search and train a student for a limit."""
+    """Search and train a student for a limit, from the teacher or within a student that was trained before."""
+    before = parent.student if parent else None
     table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
     run.stage("label", Labels, lambda: stages.label(bench))
     space = run.stage("score", ScoredSpace, lambda: stages.score(bench))
     confirmed = run.stage(
         "search",
         Confirmed,
-        lambda: stages.search(bench, prepared, ladder, table, space, limit_ms=limit_ms),
+        lambda: stages.search(bench, prepared, ladder, table, space, limit_ms=limit_ms, parent=before, tails=tails),
         tag=tag,
     )
-    distilled = run.stage("distil", Distilled, lambda: stages.distil(bench, ladder, confirmed, tag=tag), tag=tag)
+    distilled = run.stage(
+        "distil", Distilled, lambda: stages.distil(bench, ladder, confirmed, tag=tag, parent=parent), tag=tag
+    )
     rung = ladder.fastest
     return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled
 

@@ -130,6 +130,22 @@ class OpKey:
         return f"{self.kind}{size} of {self.hidden}, {self.precision}{tail}"
 
 
+def nested_cut(parent: Cut, child: Cut) -> Cut:
+    """The cut that leads from a student (`parent`, of some teacher) to a smaller one (`child`, of the same teacher).
+
+    Raises:
+        BorderError: The smaller student keeps a unit that its parent has lost.
+    """
+    layers = []
+    for kept, wanted in zip(parent.layers, child.layers, strict=True):
+        if not (set(wanted.heads) <= set(kept.heads) and set(wanted.neurons) <= set(kept.neurons)):
+            raise BorderError(f"{wanted} is not inside {kept}")
+        if kept.heads or kept.neurons:
+            heads = tuple(kept.heads.index(head) for head in wanted.heads)
+            layers.append(LayerCut(heads, tuple(kept.neurons.index(neuron) for neuron in wanted.neurons)))
+    return Cut(tuple(layers))
+
+
 def check_architecture(architecture: Architecture) -> Architecture:
     """Border check.
 
@@ -139,11 +155,9 @@ def check_architecture(architecture: Architecture) -> Architecture:
     for index, layer in enumerate(architecture.layers):
         if layer.heads < 0 or layer.neurons < 0 or layer.heads + layer.neurons == 0:
             raise BorderError(f"layer {index} of {architecture} has no width: drop it from `layers` instead")
-    sizes = (architecture.hidden, architecture.head_size, architecture.classes, architecture.vocabulary)
-    if (
-        min(*sizes, architecture.positions, 1 if architecture.embedding is None else architecture.embedding) < 1
-        or architecture.token_types < 0
-    ):
+    embedding = architecture.hidden if architecture.embedding is None else architecture.embedding
+    sizes = (architecture.hidden, architecture.head_size, architecture.vocabulary, architecture.positions, embedding)
+    if min(*sizes, architecture.classes) < 1 or architecture.token_types < 0:
         raise BorderError(f"every size of an architecture must be at least 1 (token types: 0), got {architecture}")
     return architecture
 

@@ -18,6 +18,7 @@ class SearchProblem:
         table: Costs of the ops.
         precision: In which all products run.
         limit_us: Largest sum of costs.
+        within: Per layer, the widths that must not be exceeded; None = the teacher's.
     """
 
     teacher: Architecture
@@ -25,6 +26,7 @@ class SearchProblem:
     table: LatencyTable
     precision: Precision
     limit_us: float
+    within: tuple[Layer, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def exact_search(problem: SearchProblem) -> Solution:
     stem_us = problem.table.cost(stem_op(problem.teacher, problem.precision)).value_us
     budget_us = problem.limit_us - stem_us
     solutions = []
-    for last in range(len(problem.teacher.layers)):
+    for last in _possible_last(problem):
         blocks = _blocks(problem, last)
         chosen = _knapsack(blocks, budget_us) if budget_us > 0 else None
         if chosen is not None:
@@ -65,8 +65,13 @@ def exact_search(problem: SearchProblem) -> Solution:
 def cheapest_us(problem: SearchProblem) -> float:
     """Cost of the cheapest architecture of the space, in microseconds."""
     stem_us = problem.table.cost(stem_op(problem.teacher, problem.precision)).value_us
-    last_layers = range(len(problem.teacher.layers))
+    last_layers = _possible_last(problem)
     return stem_us + min(sum(float(b.costs.min()) for b in _blocks(problem, last)) for last in last_layers)
+
+
+def _possible_last(problem: SearchProblem) -> list[int]:
+    """Layers that may have the last attention."""
+    return [index for index, layer in enumerate(problem.within or problem.teacher.layers) if layer.heads]
 
 
 def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
@@ -80,13 +85,16 @@ def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
         return problem.table.cost(make(shape, width, precision, first_token=first)).value_us
 
     blocks = []
+    widest = problem.within or shape.layers
     for index, score in enumerate(space.layers):
-        allowed = [k for k, heads in enumerate(space.head_levels) if _allowed(heads, index, last)]
+        fits = [heads <= widest[index].heads for heads in space.head_levels]
+        allowed = [k for k, heads in enumerate(space.head_levels) if fits[k] and _allowed(heads, index, last)]
         heads = tuple(space.head_levels[k] for k in allowed)
         head_costs = np.array([cost("attention", h, first=index == last) for h in heads])
         blocks.append(_Choices(heads, head_costs, np.array([score.head_damage[k] for k in allowed])))
-        neuron_costs = np.array([cost("feed_forward", n, first=index >= last) for n in space.neuron_levels])
-        blocks.append(_Choices(space.neuron_levels, neuron_costs, np.array(score.neuron_damage)))
+        neurons = tuple(n for n in space.neuron_levels if n <= widest[index].neurons)
+        neuron_costs = np.array([cost("feed_forward", n, first=index >= last) for n in neurons])
+        blocks.append(_Choices(neurons, neuron_costs, np.array(score.neuron_damage[: len(neurons)])))
     return blocks
 
 

@@ -39,14 +39,21 @@ def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], thread
 
 
 def fresh_latency(
-    device: Device, model: bytes, feeds: Sequence[Feeds], options: CompileOptions, folder: Path, *, seconds: float
+    device: Device,
+    model: bytes,
+    feeds: Sequence[Feeds],
+    options: CompileOptions,
+    folder: Path,
+    *,
+    seconds: float,
+    processes: int = 1,
 ) -> tuple[LatencySummary, NDArray[np.int64]]:
-    """Latency of a graph in one fresh process, through the engine file that would be shipped."""
+    """Latency of a graph in fresh processes, through the engine file that would be shipped; raw times of all."""
     path = folder / "probe.onnx"
     loaded = device.save_engine(model, options, path)
-    samples = device.fresh_samples(path, feeds, loaded, seconds=seconds, processes=1)
+    samples = device.fresh_samples(path, feeds, loaded, seconds=seconds, processes=processes)
     path.unlink()
-    return summarise(samples), samples[0]
+    return summarise(samples), np.concatenate(samples)
 
 
 def climb(

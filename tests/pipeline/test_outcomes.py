@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole
@@ -9,10 +10,10 @@ from tiny import Watcher, write_profile
 
 from compressor.errors import ExitCode, InfeasibleError, InputError, UnavailableError
 from compressor.export import ENGINE, EVALUATION, MANIFEST, MODEL, REPORT, EvaluationData
-from compressor.pipeline import STAGES, StoppedError, workbench
+from compressor.pipeline import STAGES, StoppedError, finishing, workbench
 from compressor.records.architecture import Layer, Precision
 from compressor.records.promise import Reason, Verdict
-from compressor.records.results import COMPILED, ROW_NAMES, Report
+from compressor.records.results import COMPILED, ROW_NAMES, Report, Verification
 from compressor.records.serial import load
 from compressor.tasks import get_metric, points
 from compressor.verify import read_manifest
@@ -84,23 +85,51 @@ def test_a_limit_that_costs_too_much_accuracy_is_built_but_missed(ask: Ask, run:
     assert read_manifest(outcome.bundle)
 
 
-def test_a_rung_that_misses_a_promise_hands_over_to_the_next(ask: Ask, run: Run, teacher_ms: Times) -> None:
+def test_a_rung_that_is_too_big_is_not_tried(ask: Ask, run: Run, teacher_ms: Times) -> None:
     first = run(ask(1.2 * teacher_ms[Precision.FP32])).report
     sizes = {row.name: row.size_bytes for row in first.rows}
     between = (sizes[COMPILED] + sizes[ROW_NAMES[Precision.INT8]]) // 2
     outcome = run(ask(1.2 * teacher_ms[Precision.FP32], max_size_bytes=between), output="smaller")
     assert outcome.exit_code is ExitCode.MET
     assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
-    assert outcome.report.evaluation_reads == 2
+    assert outcome.report.evaluation_reads == 1
     check = outcome.report.verification.size
     assert check.engine_bytes + check.tokenizer_bytes <= between
 
 
-def test_a_size_that_nothing_keeps_is_missed_after_every_candidate(ask: Ask, run: Run, teacher_ms: Times) -> None:
+def test_a_size_that_nothing_keeps_is_missed_by_the_student(ask: Ask, run: Run, teacher_ms: Times) -> None:
     outcome = run(ask(1.2 * teacher_ms[Precision.FP32], max_size_bytes=10))
     assert outcome.exit_code is ExitCode.MISSED
     assert outcome.report.verification.reasons == (Reason.SIZE_OVER_LIMIT,)
-    assert outcome.report.evaluation_reads == 3
+    assert outcome.report.evaluation_reads == 1
+
+
+def test_a_student_that_misses_only_its_latency_is_cut_further_for_the_tail_that_was_met(
+    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit_ms = 0.95 * teacher_ms[Precision.INT8]
+    verify_bundle = finishing.verify_bundle
+    met: list[Verification] = []
+
+    def disturbed_once(*args: Any, **kwargs: Any) -> Verification:
+        met.append(verify_bundle(*args, **kwargs))
+        if len(met) > 1:
+            return met[-1]
+        latency = met[0].latency
+        summary = replace(latency.summary, p95_ms=1.3 * latency.summary.p50_ms)
+        missed = replace(latency, summary=summary, share_within=0.9, verdict=Verdict.MISSED)
+        return replace(met[0], latency=missed, verdict=Verdict.MISSED, reasons=(Reason.LATENCY_OVER_LIMIT,))
+
+    monkeypatch.setattr(finishing, "verify_bundle", disturbed_once)
+    watcher = Watcher()
+    outcome = run(ask(limit_ms, time_budget_s=600.0), watcher=watcher)
+    assert outcome.exit_code is ExitCode.MET
+    assert outcome.report.evaluation_reads == 2
+    first, second = (check.latency.summary.p50_ms for check in met)
+    assert second < first
+    assert second * 1.3 <= limit_ms  # planned for the tail that was met
+    assert watcher.begun.count("distil") == 2
+    assert outcome.report.verification.accuracy.drop_points <= 5
 
 
 def test_an_impossible_limit_is_refused_before_anything_is_trained(
