@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from compressor import __version__
-from compressor.cli.commands import compress, targets, verify
+from compressor.cli.commands import compress, finetune, predict, targets, verify
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
 app = typer.Typer(
@@ -20,8 +20,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compress)
+app.command()(finetune)
 app.command()(targets)
 app.command()(verify)
+app.command()(predict)
 
 
 def _version(value: bool) -> None:

@@ -121,9 +121,45 @@ def _pipeline() -> ModuleType:
         from compressor import pipeline
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            f"`compress` needs {error.name}, which is not installed: pip install 'compressor[compress]'"
+            f"this command needs {error.name}, which is not installed: pip install 'compressor[compress]'"
         ) from error
     return pipeline
+
+
+def finetune(
+    model: Annotated[Path, typer.Option(help="Folder of a pre-trained model, with or without a classifier.")],
+    data: Annotated[Path, typer.Option(help="Folder with train.tsv and dev.tsv or test.tsv.")],
+    output: Annotated[Path, typer.Option(help="Where the teacher goes.")],
+    epochs: Annotated[float, typer.Option(help="Passes over the training text.")] = 3.0,
+    metric: Annotated[str | None, typer.Option(help="accuracy, f1 or matthews.")] = None,
+    eval_split: Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
+) -> int:
+    """Make a teacher: fine-tune a model on labelled text."""
+    from compressor.cli.watching import make_observer
+
+    if epochs <= 0:
+        raise InputError(f"--epochs: expected more than zero, got {epochs:g}")
+    pipeline = _pipeline()
+    observer = make_observer(quiet=quiet, to_stderr=False)
+    try:
+        made = pipeline.finetune(
+            model,
+            data,
+            output,
+            epochs=epochs,
+            observer=observer,
+            metric=metric,
+            eval_split=eval_split,
+            seed=seed,
+            force=force,
+        )
+    finally:
+        observer.close()
+    typer.echo(f"{made.metric} {made.points:.2f} on `{made.eval_split}`; teacher: {made.folder}")
+    return int(ExitCode.MET)
 
 
 def targets() -> None:
@@ -161,6 +197,40 @@ def verify(
         changes.append(f"the bundle was verified with {manifest.runtime}, here is {device.runtime}")
     print_verification(verification, changes, as_json=as_json)
     return int(exit_code(verification.verdict))
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    text: Annotated[str, typer.Argument(help="A text (two with a tab for a pair), or a file with one per line.")],
+) -> int:
+    """Answer a text, or every line of a file, as JSON lines with label and scores."""
+    import json
+    from dataclasses import asdict
+
+    import compressor
+
+    predictor = compressor.load(bundle)
+    lines = _lines(text)
+    for line, answer in zip(lines, predictor([_text(line) for line in lines]), strict=True):
+        typer.echo(json.dumps({"text": line, **asdict(answer)}, ensure_ascii=False))
+    return int(ExitCode.MET)
+
+
+def _lines(text: str) -> list[str]:
+    path = Path(text)
+    try:
+        if not path.is_file():
+            return [text]
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: byte {error.start}") from error
+    except OSError:  # a text that is no possible file name
+        return [text]
+
+
+def _text(line: str) -> "str | tuple[str, str]":
+    first, tab, second = line.partition("\t")
+    return (first, second) if tab else line
 
 
 def _check_words(*, device: str, task: str) -> None:

@@ -74,10 +74,18 @@ def compress(
     get_searcher(request.search)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
-    run = Runner(bench.run, observer, stop_after=stop_after)
+    with bench.run.held(fresh=fresh):
+        run = Runner(bench.run, observer, stop_after=stop_after)
+        candidate, report = _run(bench, run)
+        move_into_place(finishing.bundle_folder(bench, candidate), output)
+    return Outcome(report, output)
+
+
+def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
+    """All stages; what ships and its report."""
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
     if not bench.run.finished("ladder"):
-        observer.note(f"plan: {make_plan(bench).summary}")
+        bench.observer.note(f"plan: {make_plan(bench).summary}")
     ladder = run.stage("ladder", Ladder, lambda: stages.climb_ladder(bench, prepared))
     results: list[Verification] = []
     for candidate in _candidates(bench, run, prepared, ladder, results):
@@ -103,8 +111,7 @@ def compress(
         ),
         tag=candidate.tag,
     )
-    move_into_place(finishing.bundle_folder(bench, candidate), output)
-    return Outcome(report, output)
+    return candidate, report
 
 
 def _candidates(

@@ -123,7 +123,7 @@ class Workbench:
         """Keyed by the content of everything that decides the result."""
         plain = replace(self.request, teacher=self.teacher.digest, data=self.data.digest)
         key = digest(plain, self.device_fingerprint.key, self.device.runtime, self.threads)
-        return RunFolder(self.cache / "runs" / key, fresh=self.fresh)
+        return RunFolder(self.cache / "runs" / key)
 
     def encode(self, texts: tuple[tuple[str, ...], ...]) -> Tokens:
         """Token ids, cut only at the teacher's own maximum."""

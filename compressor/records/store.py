@@ -10,10 +10,14 @@ A run that was killed finds here what it had decided, so that it ends with the s
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
+from compressor.errors import InputError
 from compressor.records.serial import load, save, to_dict
 
 R = TypeVar("R")
@@ -23,11 +27,35 @@ J = TypeVar("J", int, float, str)
 class RunFolder:
     """One run on disk; made if it is not there."""
 
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        if fresh and path.exists():
-            shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def held(self, *, fresh: bool = False) -> Iterator[None]:
+        """Keep other processes out of the folder; `fresh` empties it first.
+
+        Raises:
+            InputError: Another process that is alive is using it.
+        """
+        lock = self.file("lock")
+        try:
+            owner = int(lock.read_text(encoding="utf-8")) if lock.exists() else 0
+        except (OSError, ValueError):
+            owner = 0
+        if owner and owner != os.getpid() and psutil.pid_exists(owner):
+            raise InputError(
+                f"process {owner} is working on the same run ({self.path}); wait for it to end, or stop it: what it "
+                "has done so far is kept"
+            )
+        if fresh:
+            shutil.rmtree(self.path)
+            self.path.mkdir()
+        lock.write_text(str(os.getpid()), encoding="utf-8")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
     def file(self, name: str) -> Path:
         """Path of a file in the folder."""

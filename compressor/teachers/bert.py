@@ -43,4 +43,4 @@ def names(shape: Architecture) -> dict[str, str]:
     return parameters(modules) | tables("bert.embeddings", "word", "position", "token_type")
 
 
-BERT = Family(name="bert", architecture=architecture, names=names)
+BERT = Family("bert", "bert", "BertForSequenceClassification", architecture, names)

@@ -54,4 +54,12 @@ def names(shape: Architecture) -> dict[str, str]:
     return parameters(modules) | tables("distilbert.embeddings", "word", "position")
 
 
-DISTILBERT = Family(name="distilbert", architecture=architecture, names=names)
+DISTILBERT = Family(
+    "distilbert",
+    "distilbert",
+    "DistilBertForSequenceClassification",
+    architecture,
+    names,
+    depth_field="n_layers",
+    width_field="hidden_dim",
+)

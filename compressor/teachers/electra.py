@@ -32,4 +32,4 @@ def names(shape: Architecture) -> dict[str, str]:
     return parameters(modules) | tables("electra.embeddings", "word", "position", "token_type")
 
 
-ELECTRA = Family(name="electra", architecture=architecture, names=names)
+ELECTRA = Family("electra", "electra", "ElectraForSequenceClassification", architecture, names)

@@ -16,15 +16,25 @@ class Family:
 
     Attributes:
         name: `model_type` in its config.json.
+        prefix: Of the names of its encoder's weights; checkpoints without a head leave it out.
+        model_class: Class of `transformers` that has it with a classifier.
         architecture: (config, classes) -> canonical architecture; raises InputError where that cannot be.
         names: architecture -> canonical parameter name to the checkpoint's; several may take the same one.
         convert: Checkpoint's weights by canonical name, as they are -> as the canonical encoder has them.
+        revert: The way back; what `convert` folded together stays folded.
+        depth_field: Name of the number of layers in config.json.
+        width_field: Name of the number of neurons.
     """
 
     name: str
+    prefix: str
+    model_class: str
     architecture: Callable[[Mapping[str, Any], int], Architecture]
     names: Callable[[Architecture], dict[str, str]]
     convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda weights: weights
+    revert: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda weights: weights
+    depth_field: str = "num_hidden_layers"
+    width_field: str = "intermediate_size"
 
 
 def require(config: Mapping[str, Any], field: str, allowed: tuple[object, ...]) -> None:

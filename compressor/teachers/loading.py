@@ -25,6 +25,7 @@ from compressor.teachers.family import Family
 from compressor.teachers.mpnet import MPNET
 from compressor.teachers.roberta import ROBERTA, XLM_ROBERTA
 
+HEAD_DEVIATION = 0.02  # of a new head's weights, as BERT's own
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, MPNET)
 }
@@ -37,6 +38,7 @@ class Teacher:
     Attributes:
         folder: Where it was read from; also holds its tokenizer files.
         config: Its config.json.
+        family: Its adapter.
         label_names: Index = class id.
         encoder: Canonical encoder with its weights, in evaluation mode.
         digest: SHA-256 of its config and weights.
@@ -44,6 +46,7 @@ class Teacher:
 
     folder: Path
     config: dict[str, Any]
+    family: Family
     label_names: tuple[str, ...]
     encoder: Encoder
     digest: str
@@ -61,6 +64,24 @@ def load_teacher(folder: Path) -> Teacher:
         InputError: The folder or one of its files is missing, cut off, of an unsupported family, without a
             classifier, or has weights that are not finite.
     """
+    return _load(folder, labels=None, head_seed=None)
+
+
+def load_base(folder: Path, labels: tuple[str, ...], *, seed: int) -> Teacher:
+    """Read a model to be fine-tuned; where its head does not fit the labels, or there is none, a random one is made.
+
+    Args:
+        folder: In the layout of `save_pretrained`.
+        labels: Index = class id.
+        seed: Of the new head.
+
+    Raises:
+        InputError: As `load_teacher`, but for the classifier.
+    """
+    return _load(folder, labels=labels, head_seed=seed)
+
+
+def _load(folder: Path, *, labels: tuple[str, ...] | None, head_seed: int | None) -> Teacher:
     config = _read_config(folder)
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None:
@@ -68,7 +89,7 @@ def load_teacher(folder: Path) -> Teacher:
             f"{folder}: the family {config.get('model_type')!r} is not supported; supported: {', '.join(FAMILIES)}"
         )
     try:
-        labels = label_names(config)
+        labels = labels or label_names(config)
         shape = check_architecture(family.architecture(config, len(labels)))
     except KeyError as error:
         raise InputError(f"{folder / 'config.json'} has no field {error}; is it a {family.name} config?") from error
@@ -76,9 +97,9 @@ def load_teacher(folder: Path) -> Teacher:
         raise InputError(f"{folder / 'config.json'} is not a valid {family.name} config: {error}") from error
     path = weights_path(folder)
     encoder = Encoder(shape)
-    encoder.load_state_dict(_canonical(_read_weights(path), family, encoder, path))
+    encoder.load_state_dict(_canonical(_read_weights(path), family, encoder, path, head_seed=head_seed))
     digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
-    return Teacher(folder, config, labels, encoder.eval(), digest)
+    return Teacher(folder, config, family, labels, encoder.eval(), digest)
 
 
 def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -136,10 +157,14 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
 
 
-def _canonical(weights: dict[str, Tensor], family: Family, encoder: Encoder, path: Path) -> dict[str, Tensor]:
+def _canonical(
+    weights: dict[str, Tensor], family: Family, encoder: Encoder, path: Path, *, head_seed: int | None
+) -> dict[str, Tensor]:
     for old, new in (("gamma", "weight"), ("beta", "bias")):  # norms of checkpoints that were converted from TF
         weights = {name.replace(f"LayerNorm.{old}", f"LayerNorm.{new}"): tensor for name, tensor in weights.items()}
     names = family.names(encoder.architecture)
+    if head_seed is not None:
+        weights |= _head(weights, names, family, encoder, head_seed)
     missing = {ours: theirs for ours, theirs in names.items() if theirs not in weights}
     if missing:
         headless = any(ours.startswith("head.classifier") for ours in missing)
@@ -156,3 +181,22 @@ def _canonical(weights: dict[str, Tensor], family: Family, encoder: Encoder, pat
         if not torch.isfinite(tensor).all():
             raise InputError(f"--teacher: {names[ours]} in {path} holds values that are not finite")
     return state
+
+
+def _head(
+    weights: dict[str, Tensor], names: dict[str, str], family: Family, encoder: Encoder, seed: int
+) -> dict[str, Tensor]:
+    """What a checkpoint without the wanted head lacks: its own weights under their full names, and a random head."""
+    added = {theirs: weights[short] for theirs in names.values() if (short := _short(theirs, family)) in weights}
+    random = torch.Generator().manual_seed(seed)
+    for ours, expected in encoder.state_dict().items():
+        found = {**weights, **added}.get(names[ours])
+        if ours.startswith("head.") and (found is None or found.shape != expected.shape):
+            deviation = HEAD_DEVIATION if expected.dim() == 2 else 0.0
+            added[names[ours]] = deviation * torch.randn(expected.shape, generator=random)
+    return added
+
+
+def _short(name: str, family: Family) -> str:
+    """Name of a weight in a checkpoint of the bare encoder."""
+    return name.removeprefix(f"{family.prefix}.")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional
 
 from compressor.records.architecture import Architecture
 from compressor.teachers import bert
@@ -15,6 +16,7 @@ from compressor.teachers.family import Family
 from compressor.teachers.naming import DENSE_HEAD, layer_modules, parameters, tables
 
 FIRST_POSITION = 2
+POSITION = "embeddings.position.weight"
 _LAYER = {
     "attention.query": "attention.attn.q",
     "attention.key": "attention.attn.k",
@@ -57,8 +59,12 @@ def names(shape: Architecture) -> dict[str, str]:
 
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Cut the unused positions off."""
-    position = "embeddings.position.weight"
-    return {**weights, position: weights[position][FIRST_POSITION:]}
+    return {**weights, POSITION: weights[POSITION][FIRST_POSITION:]}
 
 
-MPNET = Family(name="mpnet", architecture=architecture, names=names, convert=convert)
+def revert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Put unused positions in front again."""
+    return {**weights, POSITION: functional.pad(weights[POSITION], (0, 0, FIRST_POSITION, 0))}
+
+
+MPNET = Family("mpnet", "mpnet", "MPNetForSequenceClassification", architecture, names, convert, revert)

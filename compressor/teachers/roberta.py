@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from compressor.records.architecture import Architecture
 from compressor.teachers import bert
@@ -17,6 +19,7 @@ from compressor.teachers.family import Family, require
 from compressor.teachers.naming import BERT_LAYER, DENSE_HEAD, layer_modules, parameters, tables
 
 FIRST_POSITION = 2
+POSITION, TOKEN_TYPE = "embeddings.position.weight", "embeddings.token_type.weight"
 
 
 def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
@@ -45,10 +48,17 @@ def names(shape: Architecture) -> dict[str, str]:
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Cut the unused positions off and fold the one token type into the others."""
     folded = dict(weights)
-    only_type = folded.pop("embeddings.token_type.weight")
-    folded["embeddings.position.weight"] = folded["embeddings.position.weight"][FIRST_POSITION:] + only_type[0]
+    only_type = folded.pop(TOKEN_TYPE)
+    folded[POSITION] = folded[POSITION][FIRST_POSITION:] + only_type[0]
     return folded
 
 
-ROBERTA = Family(name="roberta", architecture=architecture, names=names, convert=convert)
-XLM_ROBERTA = Family(name="xlm-roberta", architecture=architecture, names=names, convert=convert)
+def revert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Put unused positions in front again; the one token type stays folded into the others and is zero itself."""
+    position = functional.pad(weights[POSITION], (0, 0, FIRST_POSITION, 0))
+    return {**weights, POSITION: position, TOKEN_TYPE: torch.zeros(1, position.shape[1])}
+
+
+_PARTS = (architecture, names, convert, revert)
+ROBERTA = Family("roberta", "roberta", "RobertaForSequenceClassification", *_PARTS)
+XLM_ROBERTA = Family("xlm-roberta", "roberta", "XLMRobertaForSequenceClassification", *_PARTS)

@@ -2,5 +2,6 @@
 
 from compressor.verify.bundle import read_manifest, verify_bundle
 from compressor.verify.numerics import difference
+from compressor.verify.prediction import Prediction, Predictor
 
-__all__ = ["difference", "read_manifest", "verify_bundle"]
+__all__ = ["Prediction", "Predictor", "difference", "read_manifest", "verify_bundle"]

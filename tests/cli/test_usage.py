@@ -165,4 +165,4 @@ def test_a_missing_extra_ends_with_5_and_the_command_that_installs_it(
     monkeypatch.setattr(builtins, "__import__", without_torch)
     ended = compress("--max-latency", "5ms")
     assert ended.code == 5
-    assert "`compress` needs torch, which is not installed: pip install 'compressor[compress]'" in ended.err
+    assert "this command needs torch, which is not installed: pip install 'compressor[compress]'" in ended.err

@@ -1,6 +1,9 @@
 """The run folder after a kill: finished records, whole lines of the journal and nothing else."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +35,35 @@ def test_a_record_that_was_half_written_is_not_finished(tmp_path: Path) -> None:
 
 def test_fresh_forgets(tmp_path: Path) -> None:
     RunFolder(tmp_path / "run").save("prepare", WORKLOAD)
-    assert not RunFolder(tmp_path / "run", fresh=True).finished("prepare")
+    again = RunFolder(tmp_path / "run")
+    with again.held():
+        assert again.finished("prepare")
+    with again.held(fresh=True):
+        assert not again.finished("prepare")
+
+
+def test_a_run_that_another_process_works_on_is_left_alone(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.save("prepare", WORKLOAD)
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        (tmp_path / "lock").write_text(str(other.pid))
+        with pytest.raises(InputError, match=f"process {other.pid} is working on the same run"), run.held(fresh=True):
+            pytest.fail("entered a run that is held")
+        assert run.finished("prepare")
+    finally:
+        other.communicate(b"\n")
+    with run.held():  # its owner is gone
+        assert (tmp_path / "lock").read_text() == str(os.getpid())
+    assert not (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("text", ["", "not a number"])
+def test_a_damaged_lock_is_nobodys(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lock").write_text(text)
+    with RunFolder(tmp_path).held():
+        pass
+    assert not (tmp_path / "lock").exists()
 
 
 def test_a_choice_is_made_once(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from compressor.records.latency import CompileOptions
 from compressor.runtimes.local import LocalDevice
 from compressor.space import inherit
 from compressor.teachers import FAMILIES, load_teacher
+from compressor.teachers.saving import save_teacher
 
 BERT_LIKE = {
     "hidden_size": 32,
@@ -157,3 +158,38 @@ def test_what_the_canonical_encoder_cannot_express_is_refused(
     (tmp_path / "config.json").write_text(json.dumps({**config, field: value}))
     with pytest.raises(InputError, match=f"{field} = {value!r}; supported"):
         load_teacher(tmp_path)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("cut", ["nothing", "layers and neurons"])
+def test_what_still_fits_its_family_goes_back_to_transformers(name: str, cut: str, tmp_path: Path) -> None:
+    import transformers
+
+    saved(name, tmp_path / "teacher")
+    teacher = load_teacher(tmp_path / "teacher")
+    every = tuple(range(4))
+    kept = LayerCut(every, tuple(range(0, 48, 3)))
+    cuts = {
+        "nothing": Cut((LayerCut(every, tuple(range(48))),) * 3),
+        "layers and neurons": Cut((kept, LayerCut((), ()), kept)),
+    }
+    student = inherit(teacher.encoder, cuts[cut])
+    family = FAMILIES[name]
+    labels = ("a", "b", "c")
+    save_teacher(student, family, teacher.config, labels, tokenizer=tmp_path / "teacher", folder=tmp_path / "back")
+    theirs = getattr(transformers, family.model_class).from_pretrained(tmp_path / "back").eval()
+    batch = masked(theirs)
+    np.testing.assert_allclose(expected(theirs, batch), answers(student, batch), atol=1e-4)
+    again = load_teacher(tmp_path / "back")
+    assert again.label_names == labels
+    np.testing.assert_allclose(answers(again.encoder, batch), answers(student, batch), atol=1e-6)
+
+
+def test_a_student_that_is_not_of_its_family_any_more_is_not_saved_as_one(tmp_path: Path) -> None:
+    from compressor.errors import InputError
+
+    saved("bert", tmp_path)
+    teacher = load_teacher(tmp_path)
+    student = inherit(teacher.encoder, Cut((LayerCut((0, 1), (0, 1)),) * 3))
+    with pytest.raises(InputError, match="only models with all 4 heads and the same number of neurons"):
+        save_teacher(student, FAMILIES["bert"], teacher.config, ("a", "b", "c"), tokenizer=tmp_path, folder=tmp_path)

@@ -182,7 +182,9 @@ def test_each_promise_has_its_reason(bundle: Path) -> None:
 def test_the_size_is_that_of_engine_and_tokenizer(bundle: Path) -> None:
     parts = [(bundle / name).stat().st_size for name in ("tokenizer.json", "tokenizer_config.json")]
     engine = (bundle / ENGINE).stat().st_size
-    exact = verify_size(bundle, Budget(max_size_bytes=engine + sum(parts)))
+    exact = verify_size(bundle / ENGINE, bundle, Budget(max_size_bytes=engine + sum(parts)))
     assert (exact.engine_bytes, exact.tokenizer_bytes, exact.verdict) == (engine, sum(parts), Verdict.MET)
-    assert verify_size(bundle, Budget(max_size_bytes=engine + sum(parts) - 1)).verdict is Verdict.MISSED
-    assert verify_size(bundle, Budget()).verdict is Verdict.MET
+    assert (
+        verify_size(bundle / ENGINE, bundle, Budget(max_size_bytes=engine + sum(parts) - 1)).verdict is Verdict.MISSED
+    )
+    assert verify_size(bundle / ENGINE, bundle, Budget()).verdict is Verdict.MET

@@ -1,0 +1,105 @@
+"""Making a teacher: a pre-trained model and labelled text to a fine-tuned folder."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+
+from compressor.errors import InputError
+from compressor.export import check_output, move_into_place
+from compressor.profiles import usable_threads
+from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
+from compressor.records.observer import Observer
+from compressor.records.training import TrainPlan
+from compressor.runtimes import open_device
+from compressor.tasks import TextTokenizer, get_metric, points, read_task
+from compressor.tasks.outputs import model_outputs
+from compressor.teachers import load_base
+from compressor.teachers.finetuning import FineTuningJob
+from compressor.teachers.saving import save_teacher
+from compressor.train import train
+
+BATCH, LEARNING_RATE, MAX_RANKS = 32, 1e-4, 8
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A teacher: its folder, and its metric in points on the evaluation split."""
+
+    folder: Path
+    metric: str
+    points: float
+    eval_split: str
+
+
+def finetune(
+    model: Path,
+    data: Path,
+    output: Path,
+    *,
+    epochs: float,
+    observer: Observer,
+    metric: str | None = None,
+    eval_split: str | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> FineTuned:
+    """Fine-tune a model on a data folder and write it in the layout of `transformers`.
+
+    Raises:
+        InputError: Model, data or output cannot be used.
+    """
+    check_output(output, force=force)
+    task = read_task(data, metric=metric, eval_split=eval_split)
+    base = load_base(model, task.spec.label_names, seed=seed)
+    labels = task.splits["train"].labels
+    held = task.splits[task.spec.eval_split]
+    if labels is None or held.labels is None:
+        raise InputError(f"--data: {data} needs labels in train and in {task.spec.eval_split}")
+    tokenizer, pad_id = TextTokenizer(model), int(base.config.get("pad_token_id") or 0)
+    longest = base.architecture.positions
+    ranks = min(usable_threads(), MAX_RANKS)
+    batch = BATCH - BATCH % ranks
+    steps = max(1, round(epochs * len(labels) / batch))
+    begin = time.monotonic()
+    observer.begin("finetune", f"train {steps} steps of {batch} on {len(labels)} rows")
+    with tempfile.TemporaryDirectory(prefix="compressor-") as name:
+        folder = Path(name)
+        tokenizer.encode(task.splits["train"].texts, max_length=longest).save(folder / "tokens")
+        np.save(folder / "labels.npy", labels)
+        save_file(base.encoder.state_dict(), folder / "start.safetensors")
+        paths = folder / "start.safetensors", folder / "tokens", folder / "labels.npy"
+        job = FineTuningJob(base.architecture, *paths, batch=batch, seed=seed, pad_id=pad_id)
+        plan = TrainPlan(steps=steps, batch=batch, learning_rate=LEARNING_RATE, ranks=ranks, seed=seed)
+        train(
+            job,
+            plan,
+            folder / "trained.safetensors",
+            progress=lambda step, loss: observer.progress(step / steps, f"loss {loss:.4f}"),
+        )
+        base.encoder.load_state_dict(load_file(folder / "trained.safetensors"))
+        save_teacher(
+            base.encoder,
+            base.family,
+            base.config,
+            task.spec.label_names,
+            tokenizer=model,
+            folder=folder / "teacher",
+        )
+        move_into_place(folder / "teacher", output)
+    logits = model_outputs(
+        open_device("onnxruntime"),
+        base.encoder.emit().SerializeToString(),
+        CompileOptions(1),
+        tokenizer.encode(held.texts, max_length=longest),
+        precision=Precision.FP32,
+        threads=usable_threads(),
+        pad_id=pad_id,
+    )
+    observer.end("finetune", time.monotonic() - begin, cached=False)
+    reached = points(get_metric(task.spec.metric)(logits, held.labels))
+    return FineTuned(output, task.spec.metric, reached, task.spec.eval_split)
