@@ -8,7 +8,7 @@ VENV4 ?= .venv-transformers-4
 STAMP4 := $(VENV4)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-all test-transformers-4 check format
+.PHONY: help venv demo test test-all test-transformers-4 check format
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -19,6 +19,10 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compress,dev]'
 	touch $@
+
+demo: venv  ## the main job on Python's own documentation: teacher, engine, report; about five minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compress,demo]'
+	$(BIN)/compressor demo --output demo --force
 
 test: venv  ## run the tests that take seconds
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)

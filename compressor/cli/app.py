@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from compressor import __version__
-from compressor.cli.commands import compress, finetune, predict, targets, verify
+from compressor.cli.commands import compress, demo, finetune, predict, targets, verify
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(compress)
 app.command()(finetune)
+app.command()(demo)
 app.command()(targets)
 app.command()(verify)
 app.command()(predict)

@@ -162,6 +162,29 @@ def finetune(
     return int(ExitCode.MET)
 
 
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for data, teacher and bundle.")] = Path("demo"),
+    force: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
+) -> int:
+    """Fine-tune, compress, verify and predict on Python's own documentation; needs no data and no network."""
+    from platformdirs import user_cache_path
+
+    from compressor.cli.watching import make_observer, print_report
+
+    pipeline = _pipeline()
+    observer = make_observer(quiet=quiet, to_stderr=False)
+    try:
+        done = pipeline.demo(output, cache=user_cache_path("compressor"), observer=observer, force=force)
+    finally:
+        observer.close()
+    print_report(done.outcome.report, done.outcome.bundle, as_json=False)
+    for text, answer in done.answers:
+        typer.echo(f"  {answer.label} ({100 * answer.score:.0f} %): {text}")
+    typer.echo(f"report: {done.outcome.bundle / 'report.json'}")
+    return int(done.outcome.exit_code)
+
+
 def targets() -> None:
     """List the hardware profiles and say which are this machine."""
     from compressor.profiles import fingerprint, list_profiles, load_profile, match

@@ -70,7 +70,7 @@ class _Lines:
         self._print(f"{self._stage}: {100 * share:.0f} %, about {format_seconds(left)} left {text}".rstrip())
 
     def note(self, text: str) -> None:
-        self._print(f"{self._stage}: {text}")
+        self._print(f"{self._stage}: {text}" if self._stage else text)
 
     def end(self, stage: str, seconds: float, *, cached: bool) -> None:
         self._print(f"{stage}: " + ("taken from an earlier run" if cached else f"done in {format_seconds(seconds)}"))

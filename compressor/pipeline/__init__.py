@@ -1,7 +1,8 @@
 """The flat, named list of stages; resume; time budget. No algorithm."""
 
+from compressor.pipeline.demo import Demo, demo
 from compressor.pipeline.finetune import FineTuned, finetune
 from compressor.pipeline.run import Outcome, compress, plan_for
 from compressor.pipeline.runner import STAGES, StoppedError
 
-__all__ = ["STAGES", "FineTuned", "Outcome", "StoppedError", "compress", "finetune", "plan_for"]
+__all__ = ["STAGES", "Demo", "FineTuned", "Outcome", "StoppedError", "compress", "demo", "finetune", "plan_for"]
