@@ -37,6 +37,10 @@ class Device(Protocol):
     def clock(self) -> Clock:
         """Nanoseconds, monotonic."""
 
+    @property
+    def shared(self) -> bool:
+        """Others may slow it down at any time, as on a virtual machine."""
+
     def yardstick(self) -> object:
         """A fixed piece of work, to tell a disturbed stretch of time from a quiet one."""
 

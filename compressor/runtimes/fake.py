@@ -68,6 +68,7 @@ class FakeDevice:
     """
 
     runtime: str = "fake 1"
+    shared: bool = False
 
     def __init__(self, *, noise: float = 0.0, seed: int = 0) -> None:
         self.clock = VirtualClock()

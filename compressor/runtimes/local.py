@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.errors import UnavailableError
+from compressor.profiles import fingerprint
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
 from compressor.runtimes.base import Clock, Feeds
@@ -32,6 +33,11 @@ class LocalDevice:
     def clock(self) -> Clock:
         """See `Device`."""
         return time.perf_counter_ns
+
+    @property
+    def shared(self) -> bool:
+        """See `Device`."""
+        return bool(fingerprint().virtualised)
 
     def yardstick(self) -> object:
         """About 50 us of pure, single-threaded arithmetic in the first-level cache."""
