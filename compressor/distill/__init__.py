@@ -1,6 +1,5 @@
-"""Distillation: one file per loss, and the jobs that the training loop runs."""
+"""Distillation: one file per loss, and the default recipe."""
 
-from compressor.distill.job import DistillationJob
 from compressor.distill.logits import logit_loss
 
-__all__ = ["DistillationJob", "logit_loss"]
+__all__ = ["logit_loss"]

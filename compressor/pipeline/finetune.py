@@ -19,9 +19,9 @@ from compressor.runtimes import open_device
 from compressor.tasks import TextTokenizer, get_metric, points, read_task
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import load_base
-from compressor.teachers.finetuning import FineTuningJob
+from compressor.teachers.losses import label_loss
 from compressor.teachers.saving import save_teacher
-from compressor.train import train
+from compressor.train import FittingJob, train
 
 BATCH, MAX_RANKS = 64, 16
 # Measured at width 384 (benchmarks/log.md); falls to the usual 5e-5 of BERT-base at 768.
@@ -75,7 +75,7 @@ def finetune(
         np.save(folder / "labels.npy", labels)
         save_file(base.encoder.state_dict(), folder / "start.safetensors")
         paths = folder / "start.safetensors", folder / "tokens", folder / "labels.npy"
-        job = FineTuningJob(base.architecture, *paths, batch=batch, seed=seed, pad_id=pad_id)
+        job = FittingJob(base.architecture, *paths, label_loss, batch=batch, seed=seed, pad_id=pad_id)
         plan = TrainPlan(
             steps=steps, batch=batch, learning_rate=_learning_rate(base.architecture.hidden), ranks=ranks, seed=seed
         )

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from compressor.distill.recipe import BATCH, ranks_on, wanted_steps
-from compressor.pipeline.stages import RESERVED_SECONDS
+from compressor.pipeline.stages import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import CompileOptions
 from compressor.records.units import format_seconds
 from compressor.tasks.outputs import by_length
 
 TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "score": 35.0, "search": 20.0}
-FINISHING_SECONDS = {"export": 15.0, "verify": 20.0, "compare": 35.0, "report": 1.0}
+TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "report": 1.0}
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
 STUDENT_SHARE = 0.8
@@ -72,11 +72,11 @@ def make_plan(bench: Workbench) -> Plan:
     label = tokens / speed
     wanted = wanted_steps(rows) * BATCH * (tokens / rows) * 3 * STUDENT_SHARE / speed
     known = {**TYPICAL_SECONDS, "label": label}
-    left = bench.request.time_budget_s - sum(known.values()) - RESERVED_SECONDS
+    left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
     known["distil"] = max(1.0, min(wanted, left))
     order = ("prepare", "ladder", "table", "label", "score", "search", "distil")
     stages = [PlannedStage(name, known[name], name not in ("prepare", "ladder")) for name in order]
-    stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in FINISHING_SECONDS.items()]
+    stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
     shape = bench.teacher.architecture
     weights = 4 * (shape.encoder_parameters + (shape.vocabulary + shape.positions) * shape.hidden)
     memory = ranks_on(bench.device_fingerprint.usable_cores) * (RANK_BYTES + 3 * weights) + 4 * weights

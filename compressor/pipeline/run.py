@@ -131,7 +131,7 @@ def _candidates(
             yield _unpruned(rung)
     student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
     yield student
-    while set(results[-1].reasons) <= LATENCY_REASONS and bench.seconds_left > stages.RESERVED_SECONDS:
+    while set(results[-1].reasons) <= LATENCY_REASONS and bench.seconds_left > stages.REPAIR_SECONDS:
         summary = results[-1].latency.summary
         bench.observer.note(
             f"p95 was {format_ms(summary.p95_ms)}, with a tail of {summary.p95_ms / summary.p50_ms:.2f}: the student "
@@ -198,7 +198,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     best = _unpruned(rung)
     spent = 0.0
     for share in WALK:
-        if bench.seconds_left < spent + stages.RESERVED_SECONDS:
+        if bench.seconds_left < spent + stages.FINISHING_SECONDS:
             bench.observer.note("the time budget ends the walk to lower limits")
             break
         begin = bench.elapsed

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from compressor.distill import DistillationJob
+from compressor.distill import logit_loss
 from compressor.distill.recipe import fitting_steps, plan, ranks_on, wanted_steps
 from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
@@ -38,7 +38,7 @@ from compressor.search.confirm import Trial, confirm
 from compressor.search.ladder import climb, fresh_latency
 from compressor.space import inherit, student_architecture
 from compressor.tasks import default_length, get_metric, length_summary, points
-from compressor.train import train
+from compressor.train import FittingJob, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 PROBE_SECONDS = 1.0
@@ -49,8 +49,9 @@ WATCH_SECONDS = 3.0
 # were met within an hour, and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
 SHARED_TAIL = 1.25
 CONFIRM_SECONDS, CONFIRM_PROCESSES = 6.0, 3
-# What verification, export and report take, and a little more.
-RESERVED_SECONDS = 90.0
+# What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
+# short training, export and verification.
+FINISHING_SECONDS, REPAIR_SECONDS = 65.0, 70.0
 
 
 def prepare(bench: Workbench) -> Prepared:
@@ -288,11 +289,12 @@ def distil(
     repair = parent is not None
     inherited, result = bench.run.file(f"inherited{tag}.safetensors"), weights_path(bench, tag)
     save_file(student.state_dict(), inherited)
-    job = DistillationJob(
+    job = FittingJob(
         architecture=confirmed.architecture,
         weights=inherited,
         tokens=bench.run.file("tokens"),
-        logits=bench.run.file("logits.npy"),
+        targets=bench.run.file("logits.npy"),
+        loss=logit_loss,
         batch=plan(1, ranks=ranks, seed=seed).batch,
         seed=seed,
         pad_id=bench.pad_id,
@@ -301,11 +303,10 @@ def distil(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=seed)
     )
     rows = len(bench.train.tokens)
+    reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
     steps = bench.run.choose(
         f"distil{tag}.steps",
-        lambda: fitting_steps(
-            rows, examples_per_second=speed, seconds=bench.seconds_left - RESERVED_SECONDS, repair=repair
-        ),
+        lambda: fitting_steps(rows, examples_per_second=speed, seconds=bench.seconds_left - reserved, repair=repair),
     )
     bench.observer.note(
         f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {ranks} rank(s)"

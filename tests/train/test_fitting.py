@@ -1,4 +1,4 @@
-"""Distillation as a job: what is frozen, what a step computes, and that it learns."""
+"""Fitting an encoder to stored targets: what is frozen, what a step computes, and that it learns."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save_file
 from scipy.special import rel_entr, softmax
 from tiny_models import random_encoder, tiny
 
-from compressor.distill import DistillationJob
+from compressor.distill import logit_loss
 from compressor.encoder import INPUTS
 from compressor.records.training import TrainPlan
 from compressor.tasks import Tokens
-from compressor.train import Trainer, train
+from compressor.train import FittingJob, Trainer, train
 
 SHAPE = tiny((2, 32), (0, 16), (1, 0))
 LENGTHS = np.random.default_rng(0).integers(2, 11, size=30)
@@ -22,7 +22,7 @@ FROZEN = {"embeddings.word.weight", "embeddings.position.weight", "embeddings.to
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> DistillationJob:
+def job(tmp_path: Path) -> FittingJob:
     random = np.random.default_rng(1)
     total = int(LENGTHS.sum())
     ids = random.integers(1, SHAPE.vocabulary, size=total).astype(np.int32)
@@ -30,22 +30,29 @@ def job(tmp_path: Path) -> DistillationJob:
     tokens.save(tmp_path / "tokens")
     np.save(tmp_path / "logits.npy", random.normal(size=(30, 3)).astype(np.float32))
     save_file(random_encoder(SHAPE).state_dict(), tmp_path / "weights")
-    return DistillationJob(
-        SHAPE, tmp_path / "weights", tmp_path / "tokens", tmp_path / "logits.npy", batch=10, seed=0, pad_id=0
+    return FittingJob(
+        SHAPE,
+        tmp_path / "weights",
+        tmp_path / "tokens",
+        tmp_path / "logits.npy",
+        logit_loss,
+        batch=10,
+        seed=0,
+        pad_id=0,
     )
 
 
-def test_exactly_the_embedding_tables_are_frozen(job: DistillationJob) -> None:
+def test_exactly_the_embedding_tables_are_frozen(job: FittingJob) -> None:
     setup = job.setup()
     assert {name for name, p in setup.model.named_parameters() if not p.requires_grad} == FROZEN
     weights = load_file(job.weights)
     assert all(torch.equal(value, weights[name]) for name, value in setup.model.state_dict().items())
 
 
-def test_a_step_is_the_summed_loss_of_its_unpadded_rows(job: DistillationJob) -> None:
+def test_a_step_is_the_summed_loss_of_its_unpadded_rows(job: FittingJob) -> None:
     setup = job.setup()
     rows = np.array([3, 17, 8, 29])
-    tokens, teacher = Tokens.load(job.tokens), np.load(job.logits).astype(np.float64)
+    tokens, teacher = Tokens.load(job.tokens), np.load(job.targets).astype(np.float64)
     expected = 0.0
     for row in rows:
         batch = tokens.padded([row], 0)
@@ -55,9 +62,7 @@ def test_a_step_is_the_summed_loss_of_its_unpadded_rows(job: DistillationJob) ->
     assert setup.step(setup.model, rows).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_training_brings_the_student_to_the_teacher_and_leaves_the_tables(
-    job: DistillationJob, tmp_path: Path
-) -> None:
+def test_training_brings_the_student_to_the_teacher_and_leaves_the_tables(job: FittingJob, tmp_path: Path) -> None:
     losses: list[float] = []
     plan = TrainPlan(steps=150, batch=10, learning_rate=3e-3, ranks=1, seed=0)
     every = np.arange(30)
@@ -71,7 +76,7 @@ def test_training_brings_the_student_to_the_teacher_and_leaves_the_tables(
     assert same == FROZEN
 
 
-def test_the_seed_decides_the_weights(job: DistillationJob) -> None:
+def test_the_seed_decides_the_weights(job: FittingJob) -> None:
     def end(seed: int) -> torch.Tensor:
         trainer = Trainer(
             replace(job, seed=seed), TrainPlan(steps=4, batch=10, learning_rate=1e-2, ranks=1, seed=seed)
