@@ -46,14 +46,15 @@ def test_every_shipped_profile_is_valid(name: str) -> None:
     assert profile.name == name
     for quantity, number in profile.quantities:
         low, high = RANGES[quantity]
-        assert number.value is not None
-        assert low <= number.value <= high
+        assert number.value is None or low <= number.value <= high
         assert number.unit == unit_of(quantity)
         assert number.reference
+        assert number.value is not None or "not found" in number.reference
 
 
 def test_the_profiles_that_must_ship() -> None:
-    assert {"cpu", "cpu-avx2", "cpu-avx512-vnni"} <= set(list_profiles())
+    x86 = {"cpu", "cpu-avx2", "cpu-avx512-vnni", "cpu-amx"}
+    assert x86 | {"arm64-server", "android-arm64", "t4", "a100", "h100"} <= set(list_profiles())
     assert load_profile("cpu").quantities == ()
 
 
@@ -124,7 +125,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"did you mean 'cpu-avx512-vnni'\? Known targets: cpu, cpu-avx2"):
+    with pytest.raises(InputError, match=r"did you mean 'cpu-avx512-vnni'\? Known targets: a100, android-arm64"):
         load_profile("cpu-avx512vnni")
     with pytest.raises(InputError, match="unknown target 'zzzzzz': Known targets"):
         load_profile("zzzzzz")
