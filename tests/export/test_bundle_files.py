@@ -56,10 +56,11 @@ def test_a_hash_is_that_of_sha256sum(tmp_path: Path) -> None:
 
 def test_the_evaluation_data_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> None:
     data = EvaluationData.load(bundle / EVALUATION)
-    assert len(data.tokens) == len(data.labels) == ROWS
+    assert len(data.tokens) == len(data.targets) == ROWS
     data.save(tmp_path / "again.npz")
     again = EvaluationData.load(tmp_path / "again.npz")
-    for name in ("labels", "teacher", "student", "engine"):
+    np.testing.assert_array_equal(again.targets.values, data.targets.values)
+    for name in ("teacher", "student", "engine"):
         np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
         assert getattr(again, name).dtype == getattr(data, name).dtype
     for name in ("ids", "type_ids", "offsets"):
@@ -76,7 +77,7 @@ def test_evaluation_data_that_is_damaged_is_refused(fault: str, bundle: Path, tm
     elif fault == "a pickle":
         with np.load(bundle / EVALUATION) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        np.savez(path, **{**arrays, "labels": np.array([{"run": "me"}], dtype=object)})
+        np.savez(path, **{**arrays, "targets": np.array([{"run": "me"}], dtype=object)})
     with pytest.raises(InputError, match=r"evaluation\.npz cannot be read .*; the bundle is not whole: export it"):
         EvaluationData.load(path)
 

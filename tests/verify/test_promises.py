@@ -11,6 +11,7 @@ from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Budget, Verdict
 from compressor.runtimes.fake import FakeDevice
+from compressor.tasks import Targets
 from compressor.verify import difference
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
@@ -32,7 +33,7 @@ def answers(wrong: Sequence[int]) -> np.ndarray:
 def test_the_drop_is_teacher_minus_engine_in_points(allowed: float, verdict: Verdict) -> None:
     # The teacher is wrong in 10 of 200 rows, the engine in these 10 less 1, and 5 others: 5 % against 7 %.
     teacher, engine = answers(range(10)), answers(range(1, 15))
-    found = verify_accuracy("accuracy", teacher, engine, LABELS, max_drop_points=allowed, seed=0)
+    found = verify_accuracy("accuracy", teacher, engine, Targets(LABELS), max_drop_points=allowed, seed=0)
     assert found.points == pytest.approx(93.0)
     assert found.drop_points == pytest.approx(2.0)
     assert found.agreement == pytest.approx(1 - 6 / 200)
@@ -47,7 +48,7 @@ def test_the_drop_is_teacher_minus_engine_in_points(allowed: float, verdict: Ver
 
 
 def test_an_engine_better_than_its_teacher_has_a_negative_drop() -> None:
-    found = verify_accuracy("accuracy", answers(range(10)), answers(()), LABELS, max_drop_points=0.0, seed=0)
+    found = verify_accuracy("accuracy", answers(range(10)), answers(()), Targets(LABELS), max_drop_points=0.0, seed=0)
     assert found.drop_points == pytest.approx(-5.0)
     assert found.verdict is Verdict.MET
 
@@ -56,7 +57,7 @@ def test_an_engine_better_than_its_teacher_has_a_negative_drop() -> None:
 def test_an_engine_with_a_value_that_is_not_finite_is_missed_whatever_is_allowed(value: float) -> None:
     engine = answers(())
     engine[17, 0] = value
-    found = verify_accuracy("accuracy", answers(range(10)), engine, LABELS, max_drop_points=100.0, seed=0)
+    found = verify_accuracy("accuracy", answers(range(10)), engine, Targets(LABELS), max_drop_points=100.0, seed=0)
     assert found.verdict is Verdict.MISSED
     assert found.points == 0
     assert found.drop_points == pytest.approx(95.0)
@@ -64,7 +65,7 @@ def test_an_engine_with_a_value_that_is_not_finite_is_missed_whatever_is_allowed
 
 def test_another_metric_is_judged_by_itself() -> None:
     wrong = range(0, 20, 2)  # ten rows of class 0 called 1: tp = 100, predicted 110, actual 100
-    found = verify_accuracy("f1", answers(()), answers(wrong), LABELS, max_drop_points=4.0, seed=0)
+    found = verify_accuracy("f1", answers(()), answers(wrong), Targets(LABELS), max_drop_points=4.0, seed=0)
     assert found.points == pytest.approx(100 * 200 / 210)
     assert found.drop_points == pytest.approx(100 * 10 / 210)
     assert found.verdict is Verdict.MISSED
