@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, pearsonr
 
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
@@ -69,6 +69,47 @@ def test_another_metric_is_judged_by_itself() -> None:
     assert found.points == pytest.approx(100 * 200 / 210)
     assert found.drop_points == pytest.approx(100 * 10 / 210)
     assert found.verdict is Verdict.MISSED
+
+
+def test_scores_are_judged_by_their_correlation() -> None:
+    true = np.random.default_rng(0).uniform(0, 5, 300)
+    noise = np.random.default_rng(1).normal(size=300)
+    teacher, engine = ((true + scale * noise)[:, None].astype(np.float32) for scale in (0.5, 1.0))
+    expected = [100 * pearsonr(outputs[:, 0], true).statistic for outputs in (teacher, engine)]
+    found = verify_accuracy("pearson", teacher, engine, Targets(true), max_drop_points=5.0, seed=0)
+    assert found.points == pytest.approx(expected[1], abs=1e-4)
+    assert found.drop_points == pytest.approx(expected[0] - expected[1], abs=1e-4)
+    assert found.drop_low < found.drop_points < found.drop_high
+    assert (found.rows, found.agreement, found.verdict) == (300, None, Verdict.MISSED)
+    broken = np.where(np.arange(300)[:, None] == 7, np.nan, engine)
+    found = verify_accuracy("pearson", teacher, broken, Targets(true), max_drop_points=100.0, seed=0)
+    assert (found.agreement, found.verdict) == (None, Verdict.MISSED)
+
+
+def test_sentences_are_judged_by_their_entities() -> None:
+    # 40 sentences of [CLS] Ann lives in York [SEP]; the engine misses York in 8 of them and is wrong at [CLS] always.
+    tags = ("O", "B-per", "B-loc")
+    row = np.array([-100, 1, 0, 0, 2, -100])
+    targets = Targets(np.tile(row, 40), np.arange(0, 241, 6), tags)
+    teacher = np.eye(3, dtype=np.float32)[np.maximum(targets.values, 0)]
+    engine = teacher.copy().reshape(40, 6, 3)
+    engine[:8, 4] = engine[:, 0] = (0, 0.5, 0)
+    found = verify_accuracy("entity_f1", teacher, engine.reshape(-1, 3), targets, max_drop_points=5.0, seed=0)
+    # Of 80 entities 80 are found, 8 as a person: precision = recall = 72 / 80.
+    assert found.points == pytest.approx(90.0)
+    assert found.drop_points == pytest.approx(10.0)
+    assert found.agreement == pytest.approx(1 - 8 / 160)
+    assert (found.rows, found.verdict) == (40, Verdict.MISSED)
+
+
+def test_agreement_is_what_the_teacher_answers() -> None:
+    teacher, engine = answers(range(10)), answers(range(1, 15))
+    targets = Targets(np.full(200, -1)).answered_by(teacher)
+    found = verify_accuracy("agreement", teacher, engine, targets, max_drop_points=3.0, seed=0)
+    assert (found.points, found.drop_points) == pytest.approx((97.0, 3.0))
+    assert found.agreement == pytest.approx(0.97)
+    assert found.verdict is Verdict.MET
+    assert found.drop_high > 3.0 > found.drop_low > 0.0
 
 
 class Planted(FakeDevice):
