@@ -87,12 +87,12 @@ def _understand(
     agreement: bool | None,
 ) -> TaskSpec:
     """The task, its evaluation split still open."""
-    column = label_column or find_label_column(train)
+    texts = find_text_columns(train, kind) if text_columns is None else tuple(text_columns)
+    column = label_column or find_label_column(train, texts)
     wanted = _wanted_metric(metric, agreement)
     labelled = wanted != AGREEMENT and has_labels(train, column, label_names)
     if not labelled and wanted != AGREEMENT and (label_column or metric or agreement is False):
         raise _no_labels(train, column)
-    texts = find_text_columns(train, kind) if text_columns is None else tuple(text_columns)
     kind = kind or find_kind(train, texts, train.column(column) if labelled else (), label_names)
     names = tuple(label_names or (find_names(train, kind, column) if labelled else ()))
     return TaskSpec(

@@ -38,22 +38,30 @@ def find_text_columns(table: Table, kind: TaskKind | None) -> tuple[str, ...]:
     """
     if not table.named:
         return table.columns[:1] if table.word_columns else table.columns
-    of_words = kind == "token-classification" or (kind is None and bool(table.word_columns))
-    known = (*_KNOWN_WORDS, *_KNOWN_TEXTS) if of_words else _KNOWN_TEXTS
+    known = _known_texts(table, kind)
     for columns in known:
         if set(columns) <= set(table.columns):
             return columns
     names = ", ".join("+".join(columns) for columns in known)
-    hint = did_you_mean(table.columns[0], [columns[0] for columns in known if len(columns) == 1])
+    single = [columns[0] for columns in known if len(columns) == 1]
+    hint = next((found for name in table.columns if (found := did_you_mean(name, single))), "")
     raise InputError(
         f"{table.path}: expected text columns ({names}), found columns {', '.join(table.columns)}; "
         f"name yours with --text-column, or add a header line{hint}"
     )
 
 
-def find_label_column(table: Table) -> str:
-    """The first known column of labels that a file has; `label` if it has none."""
-    known = (*_KNOWN_TAGS, _LABEL) if table.word_columns else (_LABEL,)
+def _known_texts(table: Table, kind: TaskKind | None) -> tuple[tuple[str, ...], ...]:
+    # A list of words beside a text is often only another form of it; beside a list of tags it is what is tagged.
+    tagged = not table.word_columns.isdisjoint((*_KNOWN_TAGS, _LABEL))
+    if kind == "token-classification" or (kind is None and tagged):
+        return (*_KNOWN_WORDS, *_KNOWN_TEXTS)
+    return (*_KNOWN_TEXTS, *_KNOWN_WORDS) if kind is None else _KNOWN_TEXTS
+
+
+def find_label_column(table: Table, texts: Sequence[str]) -> str:
+    """The first known column of labels that a file has beside its columns of texts; `label` if it has none."""
+    known = (*_KNOWN_TAGS, _LABEL) if set(texts) & table.word_columns else (_LABEL,)
     return next((name for name in known if name in table.columns), _LABEL)
 
 

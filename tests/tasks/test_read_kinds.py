@@ -93,6 +93,19 @@ def test_tags_in_every_format(write_folder: WriteFolder, name: str) -> None:
     assert train.offsets.tolist() == [0, 3, 6]
 
 
+def test_a_list_beside_a_text_is_no_task_of_its_own(write_folder: WriteFolder) -> None:
+    rows = [json.dumps({"tokens": ["a", "b"], "tags": ["x"], "text": text, "label": text}) for text in ("yes", "no")]
+    data = read_task(write_folder(**{"train.jsonl": rows, "dev.jsonl": rows}), text_columns=["text"])
+    assert (data.spec.kind, data.spec.label_column, data.spec.label_names) == (
+        "text-classification",
+        "label",
+        ("no", "yes"),
+    )
+    rows = [json.dumps({"tokens": ["a", "b"], "text": text, "label": text}) for text in ("yes", "no")]
+    data = read_task(write_folder(**{"train.jsonl": rows, "dev.jsonl": rows}))
+    assert (data.spec.kind, data.spec.text_columns) == ("text-classification", ("text",))
+
+
 def test_ids_of_tags_are_named_by_the_teacher(write_folder: WriteFolder) -> None:
     rows = ['{"tokens": ["in", "York"], "ner_tags": [0, 2]}', '{"tokens": ["Ann"], "ner_tags": [1]}']
     names = ("O", "B-per", "B-loc", "I-per", "I-loc")

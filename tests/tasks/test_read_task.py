@@ -126,7 +126,7 @@ def test_selected_rows(write_folder: WriteFolder) -> None:
         (
             {"train": ROWS},
             {},
-            r"text columns \(sentence1\+sentence2, .*, text\), found columns good, 1; .*--text-column",
+            r"text columns \(sentence1\+sentence2, .*, text, tokens, words\), found columns good, 1; .*--text-column",
         ),
         (
             {"train": ["sentence\tlabels", "x\t1"]},
