@@ -1,7 +1,9 @@
 """Graphs that answer per token or with a number, made by hand: each answer is known from the token ids alone.
 
-per token   logits[b, t] = table[ids[b, t]]
-a number    score[b] = sum over t of mask[b, t] table[ids[b, t], 0]
+    per token   logits[b, t] = table[ids[b, t]]
+    a number    score[b] = sum over t of mask[b, t] table[ids[b, t], 0]
+
+The table is the whole model.
 """
 
 import numpy as np

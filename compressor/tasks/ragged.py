@@ -1,7 +1,9 @@
 """Rows of different lengths in one flat array: `offsets` [rows + 1] say where each begins.
 
-flat     a b c d e
-offsets  0   2     5        rows (a b) (c d e)
+    flat     a b c d e
+    offsets  0   2     5        rows (a b) (c d e)
+
+The last offset is the length of the flat array.
 """
 
 import numpy as np

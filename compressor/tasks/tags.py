@@ -1,6 +1,8 @@
 """Tag cells of a file to class ids, one per word.
 
-["O B-location", "O"], tags ("O", "B-location", "I-location") -> [0, 1, 0], offsets [0, 2, 3]
+    ["O B-location", "O"], tags ("O", "B-location", "I-location") -> [0, 1, 0], offsets [0, 2, 3]
+
+Words and tags of a row are each one text, joined by single spaces.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,10 @@
 """What task a training file holds: which columns are texts and labels, and what is predicted.
 
-a column of word lists                       -> token-classification
-labels that are numbers, one not an integer  -> regression
-else                                         -> text-classification
+    a column of word lists                       -> token-classification
+    labels that are numbers, one not an integer  -> regression
+    else                                         -> text-classification
+
+Where the teacher's labels are known, one name means regression and more mean classes.
 """
 
 from collections.abc import Sequence

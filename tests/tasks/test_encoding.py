@@ -113,7 +113,8 @@ def test_words_of_a_byte_level_tokenizer_have_a_space_before_them(tmp_path: Path
     assert tokens.ids.tolist() == [6, 4, 5, 2]
     assert pieces.tolist() == [0, 1, 2, -1]
     # transformers asks for a tokenizer that was made in this way, before it takes words.
-    theirs = PreTrainedTokenizerFast(tokenizer_object=_byte_level(add_prefix_space=True, nested=nested))
+    spaced = _byte_level(add_prefix_space=True, nested=nested)
+    theirs = PreTrainedTokenizerFast(tokenizer_object=spaced, add_prefix_space=True)
     assert theirs(words, is_split_into_words=True)["input_ids"] == tokens.ids.tolist()
     # Texts are still read as they were.
     assert TextTokenizer(tmp_path).encode([("ab",)], max_length=16).ids.tolist() == [2, 3]

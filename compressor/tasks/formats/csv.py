@@ -1,6 +1,8 @@
 r"""Comma-separated files with a header line and quoting (RFC 4180).
 
-'text,label\n"fine, really",1\n' -> columns ("text", "label"), rows [["fine, really", "1"]]
+    'text,label\n"fine, really",1\n' -> columns ("text", "label"), rows [["fine, really", "1"]]
+
+A text between quotes may hold commas, line ends and, doubled, quotes.
 """
 
 import csv

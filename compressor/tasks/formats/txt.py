@@ -1,6 +1,8 @@
 r"""Plain texts without labels: one per line, or two with a tab between them for a pair.
 
-"fine\ndull\n" -> rows [["fine"], ["dull"]]
+    "fine\ndull\n" -> rows [["fine"], ["dull"]]
+
+There is no header line, so nothing names the columns.
 """
 
 from pathlib import Path
