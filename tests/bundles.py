@@ -28,6 +28,7 @@ from compressor.records.results import Manifest
 from compressor.records.serial import load, save
 from compressor.records.task import TaskSpec
 from compressor.runtimes.fake import FakeDevice
+from compressor.tasks import Targets
 from compressor.tasks.outputs import engine_outputs
 from compressor.teachers import load_teacher
 
@@ -48,7 +49,7 @@ def make_bundle(
     reference = engine_outputs(fp32, tokens, pad_id=0, batch_tokens=2048)
     own = engine_outputs(device.compile(folder / ENGINE, options), tokens, pad_id=0)
     write_texts(folder, teacher, loaded.config, encoder.architecture)
-    write_evaluation(folder, EvaluationData(tokens, labels, reference, reference, own))
+    write_evaluation(folder, EvaluationData(tokens, Targets(labels), reference, reference, own))
     manifest = Manifest(
         version=__version__,
         files={},

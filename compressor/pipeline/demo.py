@@ -95,7 +95,8 @@ def demo(folder: Path, *, cache: Path, observer: Observer, force: bool = False) 
     texts = [sentence.text for sentence in sentences() if sentence.evaluation][:: max(1, rows["test"] // SHOWN)][
         :SHOWN
     ]
-    return Demo(teacher, outcome, tuple(zip(texts, Predictor(outcome.bundle)(texts), strict=True)))
+    answers = zip(texts, Predictor(outcome.bundle)(texts), strict=True)
+    return Demo(teacher, outcome, tuple((text, answer) for text, answer in answers if isinstance(answer, Prediction)))
 
 
 def _limit_ms(teacher: Path) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from compressor.errors import InputError
 from compressor.export import check_output, move_into_place
 from compressor.profiles import usable_threads
 from compressor.records.architecture import Precision
@@ -16,7 +15,7 @@ from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
 from compressor.records.training import TrainPlan
 from compressor.runtimes import open_device
-from compressor.tasks import TextTokenizer, get_metric, points, read_task
+from compressor.tasks import TextTokenizer, encode_split, get_metric, points, read_task
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import load_base
 from compressor.teachers.losses import label_loss
@@ -56,23 +55,20 @@ def finetune(
         InputError: Model, data or output cannot be used.
     """
     check_output(output, force=force)
-    task = read_task(data, metric=metric, eval_split=eval_split)
+    task = read_task(data, metric=metric, eval_split=eval_split, agreement=False)
     base = load_base(model, task.spec.label_names, seed=seed)
-    labels = task.splits["train"].labels
-    held = task.splits[task.spec.eval_split]
-    if labels is None or held.labels is None:
-        raise InputError(f"--data: {data} needs labels in train and in {task.spec.eval_split}")
     tokenizer, pad_id = TextTokenizer(model), int(base.config.get("pad_token_id") or 0)
     longest = base.architecture.positions
+    tokens, targets = encode_split(tokenizer, task.splits["train"], task.spec, max_length=longest)
     ranks = min(usable_threads(), MAX_RANKS)
     batch = BATCH - BATCH % ranks
-    steps = max(1, round(epochs * len(labels) / batch))
+    steps = max(1, round(epochs * len(targets) / batch))
     begin = time.monotonic()
-    observer.begin("finetune", f"train {steps} steps of {batch} on {len(labels)} rows")
+    observer.begin("finetune", f"train {steps} steps of {batch} on {len(targets)} rows")
     with tempfile.TemporaryDirectory(prefix="compressor-") as name:
         folder = Path(name)
-        tokenizer.encode(task.splits["train"].texts, max_length=longest).save(folder / "tokens")
-        np.save(folder / "labels.npy", labels)
+        tokens.save(folder / "tokens")
+        np.save(folder / "labels.npy", targets.values)
         save_file(base.encoder.state_dict(), folder / "start.safetensors")
         paths = folder / "start.safetensors", folder / "tokens", folder / "labels.npy"
         job = FittingJob(base.architecture, *paths, label_loss, batch=batch, seed=seed, pad_id=pad_id)
@@ -95,17 +91,18 @@ def finetune(
             folder=folder / "teacher",
         )
         move_into_place(folder / "teacher", output)
-    logits = model_outputs(
+    held, held_targets = encode_split(tokenizer, task.splits[task.spec.eval_split], task.spec, max_length=longest)
+    outputs = model_outputs(
         open_device("onnxruntime"),
         base.encoder.emit().SerializeToString(),
         CompileOptions(1),
-        tokenizer.encode(held.texts, max_length=longest),
+        held,
         precision=Precision.FP32,
         threads=usable_threads(),
         pad_id=pad_id,
     )
     observer.end("finetune", time.monotonic() - begin, cached=False)
-    reached = points(get_metric(task.spec.metric)(logits, held.labels))
+    reached = points(get_metric(task.spec.metric)(outputs, held_targets))
     return FineTuned(output, task.spec.metric, reached, task.spec.eval_split)
 
 

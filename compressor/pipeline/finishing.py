@@ -58,7 +58,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     tokens = bench.evaluation.tokens
     evaluation = EvaluationData(
         tokens=tokens,
-        labels=bench.evaluation.labels,
+        targets=bench.evaluation_targets,
         teacher=bench.evaluation_teacher,
         student=bench.fp32_outputs(fp32, tokens) if candidate.student else bench.evaluation_teacher,
         engine=bench.outputs(folder / ENGINE, options, tokens, candidate.precision),
@@ -163,9 +163,9 @@ def _rung_row(bench: Workbench, workload: Workload, rung: Rung) -> Row:
 
 
 def _row(bench: Workbench, name: str, logits: NDArray[np.float32], latency: LatencySummary, weights: int) -> Row:
-    metric, labels = bench.data.spec.metric, bench.evaluation.labels
-    interval = metric_interval(metric, logits, labels, seed=bench.request.seed)
-    accuracy = points(get_metric(metric)(logits, labels))
+    metric, targets = bench.data.spec.metric, bench.evaluation_targets
+    interval = metric_interval(metric, logits, targets, seed=bench.request.seed)
+    accuracy = points(get_metric(metric)(logits, targets))
     size = weights + tokenizer_bytes(bench.teacher.folder)
     return Row(name, accuracy, interval.low, interval.high, latency.p50_ms, latency.p95_ms, size)
 

@@ -126,9 +126,9 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
 
 
 def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, precision: Precision) -> float:
-    metric, labels = get_metric(bench.data.spec.metric), bench.selection.labels
-    logits = bench.outputs(model, options, bench.selection.tokens, precision)
-    return points(metric(bench.selection_teacher, labels)) - points(metric(logits, labels))
+    metric, targets = get_metric(bench.data.spec.metric), bench.selection_targets
+    outputs = bench.outputs(model, options, bench.selection.tokens, precision)
+    return points(metric(bench.selection_teacher, targets)) - points(metric(outputs, targets))
 
 
 def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> LatencyTable:

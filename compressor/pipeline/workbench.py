@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,20 @@ from compressor.records.promise import Workload
 from compressor.records.request import CompressRequest
 from compressor.records.serial import digest
 from compressor.records.store import RunFolder
+from compressor.records.task import AGREEMENT
 from compressor.runtimes import Device, Feeds, open_device
-from compressor.tasks import TextData, TextTokenizer, Tokens, default_selection_size, read_task, selection_split
+from compressor.tasks import (
+    UNLABELLED,
+    Split,
+    Targets,
+    TextData,
+    TextTokenizer,
+    Tokens,
+    carve,
+    default_selection_size,
+    encode_split,
+    read_task,
+)
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import Teacher, load_teacher
@@ -31,10 +44,10 @@ from compressor.teachers import Teacher, load_teacher
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rows of one part of the data."""
+    """Rows of one part of the data; what is not labelled has unknown targets."""
 
     tokens: Tokens
-    labels: NDArray[np.int64]
+    targets: Targets
 
 
 class Workbench:
@@ -107,7 +120,7 @@ class Workbench:
 
     @cached_property
     def data(self) -> TextData:
-        """Texts and labels."""
+        """Texts, and labels unless the teacher's answers stand in for them."""
         request = self.request
         return read_task(
             Path(request.data),
@@ -116,6 +129,7 @@ class Workbench:
             metric=request.metric,
             eval_split=request.eval_split,
             label_names=self.teacher.label_names,
+            agreement=request.metric == AGREEMENT,
         )
 
     @cached_property
@@ -125,40 +139,34 @@ class Workbench:
         key = digest(plain, self.device_fingerprint.key, self.device.runtime, self.threads)
         return RunFolder(self.cache / "runs" / key)
 
-    def encode(self, texts: tuple[tuple[str, ...], ...]) -> Tokens:
-        """Token ids, cut only at the teacher's own maximum."""
-        return self.tokenizer.encode(texts, max_length=self.teacher.architecture.positions)
-
     @cached_property
     def _train_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        labels = self._labels("train")
-        return selection_split(labels, size=default_selection_size(len(labels)), seed=self.request.seed)
+        train = self.data.splits["train"]
+        return carve(train, size=default_selection_size(len(train)), seed=self.request.seed)
 
-    def _labels(self, split: str) -> NDArray[np.int64]:
-        labels = self.data.splits[split].labels
-        if labels is None:
-            raise InputError(f"--data: the split {split!r} has no labels; name another with --eval-split")
-        return labels
-
-    def _part(self, rows: NDArray[np.int64]) -> Part:
-        split = self.data.splits["train"]
-        return Part(self.encode(tuple(split.texts[row] for row in rows)), self._labels("train")[rows])
+    def _part(self, split: Split) -> Part:
+        """Token ids, cut only at the teacher's own maximum, and targets."""
+        longest = self.teacher.architecture.positions
+        return Part(*encode_split(self.tokenizer, split, self.data.spec, max_length=longest))
 
     @cached_property
     def train(self) -> Part:
-        """The training split without the selection part."""
-        return self._part(self._train_rows[0])
+        """The training split without the selection part, and texts without labels where there are more."""
+        train = self.data.splits["train"].select("train", self._train_rows[0])
+        more = self.data.splits.get(UNLABELLED)
+        # The student learns from the teacher's answers alone.
+        texts = train.texts if more is None else train.texts + more.texts
+        return self._part(Split("train", texts, None))
 
     @cached_property
     def selection(self) -> Part:
         """What every choice looks at."""
-        return self._part(self._train_rows[1])
+        return self._part(self.data.splits["train"].select("selection", self._train_rows[1]))
 
     @cached_property
     def evaluation(self) -> Part:
         """What only finished candidates are measured on."""
-        name = self.data.spec.eval_split
-        return Part(self.encode(self.data.splits[name].texts), self._labels(name))
+        return self._part(self.data.splits[self.data.spec.eval_split])
 
     @cached_property
     def teacher_graph(self) -> onnx.ModelProto:
@@ -183,7 +191,7 @@ class Workbench:
         *,
         report: bool = False,
     ) -> NDArray[np.float32]:
-        """Logits of a model as a user gets them, computed on all cores."""
+        """Outputs of a model as a user gets them, computed on all cores."""
         return model_outputs(
             self.device,
             model,
@@ -202,13 +210,27 @@ class Workbench:
 
     @cached_property
     def selection_teacher(self) -> NDArray[np.float32]:
-        """The teacher's logits on the selection part."""
+        """The teacher's outputs on the selection part."""
         return self.fp32_outputs(self.teacher_graph, self.selection.tokens)
 
     @cached_property
+    def selection_targets(self) -> Targets:
+        """What outputs on the selection part are measured against."""
+        return self._targets(self.selection, lambda: self.selection_teacher)
+
+    @cached_property
     def evaluation_teacher(self) -> NDArray[np.float32]:
-        """The teacher's logits on the evaluation part."""
+        """The teacher's outputs on the evaluation part."""
         return self.fp32_outputs(self.teacher_graph, self.evaluation.tokens)
+
+    @cached_property
+    def evaluation_targets(self) -> Targets:
+        """What outputs on the evaluation part are measured against."""
+        return self._targets(self.evaluation, lambda: self.evaluation_teacher)
+
+    def _targets(self, part: Part, teacher: Callable[[], NDArray[np.float32]]) -> Targets:
+        """Labels, or the teacher's answers where agreement with them is what counts."""
+        return part.targets.answered_by(teacher()) if self.data.spec.metric == AGREEMENT else part.targets
 
     @property
     def elapsed(self) -> float:

@@ -46,7 +46,7 @@ class AccuracyResult:
         drop_points: Teacher minus engine.
         drop_low: Lower end of the paired 95 % bootstrap interval of the drop.
         drop_high: Upper end.
-        agreement: Share of rows on which engine and teacher predict the same class.
+        agreement: Share of rows (or words) on which engine and teacher predict the same class; None for regression.
         rows: Size of the evaluation split.
         verdict: Of the promise; the point estimate decides.
     """
@@ -58,7 +58,7 @@ class AccuracyResult:
     drop_points: float
     drop_low: float
     drop_high: float
-    agreement: float
+    agreement: float | None
     rows: int
     verdict: Verdict
 

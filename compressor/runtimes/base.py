@@ -25,7 +25,10 @@ class Engine(Protocol):
         """Names of the graph's inputs, in order."""
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
-        """Host inputs, int64 [batch, length] each, to the host output `logits`, float32 [batch, classes]."""
+        """Host inputs, int64 [batch, length] each, to the host output `logits`.
+
+        float32 [batch, classes], or [batch, length, classes] of a model that answers per token.
+        """
 
 
 class Device(Protocol):

@@ -2,6 +2,7 @@
 
     --eval-split, else `test` if it has labels, else `dev` / `validation`, else rows carved from train ("held_out")
 
+Where the teacher's answers stand in for labels, no split needs any.
 Every choice on the way is made on another split (`splits.py`); this one is only for the verdict.
 """
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from compressor.errors import InputError
 from compressor.tasks.data import Split
-from compressor.tasks.splits import default_selection_size, selection_split
+from compressor.tasks.splits import carve, default_selection_size
 
 HELD_OUT = "held_out"
 TRAIN = "train"
@@ -22,22 +23,22 @@ _PREFERRED = ("test", "dev", "validation")
 _SAME_SPLIT = {"dev": "validation", "validation": "dev"}
 
 
-def choose_evaluation(splits: Mapping[str, Split], wanted: str | None) -> str:
+def choose_evaluation(splits: Mapping[str, Split], wanted: str | None, *, need_labels: bool) -> str:
     """Name of the evaluation split; `HELD_OUT` where none exists and one has to be carved.
 
     Raises:
-        InputError: `wanted` does not exist, has no labels, or is the training data.
+        InputError: `wanted` does not exist, is the training data, or has no labels and needs some.
     """
-    labelled = [name for name in _PREFERRED if name in splits and splits[name].labels is not None]
+    usable = [name for name in _PREFERRED if name in splits and not (need_labels and splits[name].labels is None)]
     if wanted is None:
-        return labelled[0] if labelled else HELD_OUT
+        return usable[0] if usable else HELD_OUT
     name = wanted if wanted in splits else _SAME_SPLIT.get(wanted, wanted)
-    if name in labelled or name == HELD_OUT:
+    if name in usable or name == HELD_OUT:
         return name
     reason = "is there but has no labels" if name in splits else "is not there"
     reason = "is what the model learns from" if name == TRAIN else reason
     raise InputError(
-        f"evaluation split {wanted!r} {reason}; expected one of {', '.join([*labelled, HELD_OUT])} "
+        f"evaluation split {wanted!r} {reason}; expected one of {', '.join([*usable, HELD_OUT])} "
         f"({HELD_OUT}: carved from train), or leave --eval-split out"
     )
 
@@ -48,10 +49,7 @@ def carve_held_out(train: Split) -> tuple[Split, Split]:
     Raises:
         InputError: Too few training rows.
     """
-    if train.labels is None:
-        raise InputError("cannot carve an evaluation split from training rows without labels; add a label column")
-    size = default_selection_size(len(train.labels))
-    rest, held_out = selection_split(train.labels, size=size, seed=_HELD_OUT_SEED)
+    rest, held_out = carve(train, size=default_selection_size(len(train)), seed=_HELD_OUT_SEED)
     return train.select(TRAIN, rest), train.select(HELD_OUT, held_out)
 
 

@@ -1,12 +1,9 @@
-"""What "accuracy" means for a task: metrics by name, and their bootstrap intervals.
+"""What "accuracy" means for a task: metrics by name.
 
-Bootstrap: a resample of rows with replacement changes a metric only through how often each *kind* of row (label and
-prediction, or label and both predictions) occurs, and these counts are multinomial with the kinds' shares. Drawing
-them is the row bootstrap (Efron and Tibshirani, 1993, chapter 13: percentile interval), exactly, at no cost per row.
-Both predictions of a row stay together, which is what makes the comparison of two models paired.
+A metric is a formula of terms per row, and a row may count several times. That is all that a bootstrap over rows needs
+(`bootstrap.py`), and rows of different lengths, such as sentences with their entities, are rows like any other.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,43 +11,72 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.errors import BorderError, InputError
-from compressor.tasks.counts import ClassCounts, accuracy_of, count, f1_of, matthews_of
+from compressor.errors import InputError
+from compressor.records.suggestion import did_you_mean
+from compressor.records.task import AGREEMENT, TaskKind
+from compressor.tasks.classes import accuracy_of, class_counts, f1_of, hits, matthews_of
+from compressor.tasks.correlations import pearson_of, scores, spearman_of
+from compressor.tasks.entities import entity_counts, entity_f1_of
+from compressor.tasks.targets import Targets
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Logits = NDArray[np.floating[Any]]
-Metric = Callable[[Logits, Ints], float]
+Outputs = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Both ends of a confidence interval, in points."""
+class Metric:
+    """A metric, called with outputs and targets.
 
-    low: float
-    high: float
+    Args:
+        name: A key of `METRICS`.
+        terms: (outputs, targets) -> what each row adds [rows, terms].
+        value: (terms [rows, terms], how often each row counts [..., rows]) -> the metric [...].
+
+    Example:
+        >>> get_metric("accuracy")(np.array([[0.1, 0.9], [0.8, 0.2]]), Targets(np.array([1, 1])))
+        0.5
+    """
+
+    name: str
+    terms: Callable[[Outputs, Targets], Floats]
+    value: Callable[[Floats, Floats], Floats]
+
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        """The metric of a model, at most 1.
+
+        Args:
+            outputs: [rows, classes]; [rows, 1] for scores; [tokens, classes] where the targets have one per token.
+            targets: Of the same rows.
+
+        Raises:
+            BorderError: They do not fit, or an output is NaN.
+        """
+        terms = self.terms(outputs, targets)
+        return float(self.value(terms, np.ones(len(terms))))
 
 
-def accuracy(logits: Logits, labels: Ints) -> float:
-    """Share of rows whose largest logit is the label's; logits [rows, classes], labels [rows]; in [0, 1]."""
-    return _measure(accuracy_of, logits, labels)
+def _of_sums(formula: Callable[[Floats], Floats]) -> Callable[[Floats, Floats], Floats]:
+    return lambda terms, weights: formula(weights @ terms)
 
 
-def f1(logits: Logits, labels: Ints) -> float:
-    """F1 of class 1, macro F1 for more than two classes; logits [rows, classes], labels [rows]; in [0, 1]."""
-    return _measure(f1_of, logits, labels)
-
-
-def matthews(logits: Logits, labels: Ints) -> float:
-    """Matthews correlation; logits [rows, classes], labels [rows]; in [-1, 1]."""
-    return _measure(matthews_of, logits, labels)
-
-
-METRICS: dict[str, Metric] = {"accuracy": accuracy, "f1": f1, "matthews": matthews}
-_OF_COUNTS: dict[str, Callable[[ClassCounts], Floats]] = {
-    "accuracy": accuracy_of,
-    "f1": f1_of,
-    "matthews": matthews_of,
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", hits, _of_sums(accuracy_of)),
+        Metric("f1", class_counts, _of_sums(f1_of)),
+        Metric("matthews", class_counts, _of_sums(matthews_of)),
+        Metric("pearson", scores, pearson_of),
+        Metric("spearman", scores, spearman_of),
+        Metric("entity_f1", entity_counts, _of_sums(entity_f1_of)),
+        # The accuracy whose targets are the teacher's answers.
+        Metric(AGREEMENT, hits, _of_sums(accuracy_of)),
+    )
+}
+# The first is the default.
+_OF_KIND: dict[TaskKind, tuple[str, ...]] = {
+    "text-classification": ("accuracy", "f1", "matthews", AGREEMENT),
+    "regression": ("pearson", "spearman"),
+    "token-classification": ("entity_f1", "accuracy", AGREEMENT),
 }
 
 
@@ -62,9 +88,24 @@ def get_metric(name: str) -> Metric:
     """
     if name in METRICS:
         return METRICS[name]
-    near = difflib.get_close_matches(name.lower(), METRICS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"metric: expected one of {', '.join(METRICS)}, found {name!r}{hint}")
+    raise InputError(f"metric: expected one of {', '.join(METRICS)}, found {name!r}{did_you_mean(name, METRICS)}")
+
+
+def default_metric(kind: TaskKind) -> str:
+    """Name of the metric of a kind of task: accuracy, pearson or entity_f1."""
+    return _OF_KIND[kind][0]
+
+
+def check_metric(kind: TaskKind, name: str) -> str:
+    """The name itself, if that metric measures that kind of task.
+
+    Raises:
+        InputError: There is no such metric, or it does not; the message names those that do.
+    """
+    get_metric(name)
+    if name not in _OF_KIND[kind]:
+        raise InputError(f"metric: expected one of {', '.join(_OF_KIND[kind])} for {kind}, found {name!r}")
+    return name
 
 
 def points(value: float) -> float:
@@ -72,92 +113,18 @@ def points(value: float) -> float:
     return 100.0 * value
 
 
-def agreement(logits_a: Logits, logits_b: Logits) -> float:
-    """Share of rows on which two models [rows, classes] predict the same class, in [0, 1]."""
-    first, second = _predictions(logits_a), _predictions(logits_b)
-    if len(first) != len(second):
-        raise BorderError(f"expected logits of the same rows, found {len(first)} and {len(second)}")
-    return float(np.mean(first == second))
-
-
-def metric_interval(
-    metric: str, logits: Logits, labels: Ints, *, resamples: int = 2000, confidence: float = 0.95, seed: int
-) -> Interval:
-    """Bootstrap interval of one model's metric, in points.
+def agreement(outputs: Outputs, teacher: Outputs, targets: Targets) -> float:
+    """Share of the values that count on which a model predicts the teacher's class.
 
     Args:
-        metric: A key of `METRICS`.
-        logits: [rows, classes].
-        labels: Class ids [rows].
-        resamples: Number of resamples.
-        confidence: Share of the resamples inside the interval.
-        seed: The same inputs and seed give the same interval.
+        outputs: Logits of the model [rows, classes] or [tokens, classes].
+        teacher: Logits of the teacher, likewise.
+        targets: Of the same rows; says what counts.
+
+    Returns:
+        In [0, 1].
 
     Raises:
-        InputError: Unknown metric.
-        BorderError: Logits and labels do not fit.
+        BorderError: They do not fit.
     """
-    get_metric(metric)
-    predicted = _checked_predictions(logits, labels)
-    kinds, weights = _resample_kinds(np.stack([labels, predicted]), resamples, seed)
-    return _percentiles(_OF_COUNTS[metric](count(kinds[1], kinds[0], weights, logits.shape[1])), confidence)
-
-
-def paired_bootstrap(
-    metric: str,
-    logits_a: Logits,
-    logits_b: Logits,
-    labels: Ints,
-    *,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int,
-) -> Interval:
-    """Bootstrap interval of metric(a) - metric(b), in points; arguments and errors as `metric_interval`."""
-    get_metric(metric)
-    if logits_a.shape != logits_b.shape:
-        raise BorderError(f"expected logits of the same rows and classes, found {logits_a.shape} and {logits_b.shape}")
-    predicted_a, predicted_b = _checked_predictions(logits_a, labels), _checked_predictions(logits_b, labels)
-    kinds, weights = _resample_kinds(np.stack([labels, predicted_a, predicted_b]), resamples, seed)
-    formula, classes = _OF_COUNTS[metric], logits_a.shape[1]
-    of_a = formula(count(kinds[1], kinds[0], weights, classes))
-    of_b = formula(count(kinds[2], kinds[0], weights, classes))
-    return _percentiles(of_a - of_b, confidence)
-
-
-def _resample_kinds(rows: Ints, resamples: int, seed: int) -> tuple[Ints, Floats]:
-    """Rows [fields, rows] -> distinct rows [fields, kinds], how often each is drawn [resamples, kinds]."""
-    kinds, counts = np.unique(rows, axis=1, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(rows.shape[1], counts / rows.shape[1], size=resamples)
-    return kinds, drawn.astype(np.float64)
-
-
-def _percentiles(values: Floats, confidence: float) -> Interval:
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(points(float(low)), points(float(high)))
-
-
-def _measure(formula: Callable[[ClassCounts], Floats], logits: Logits, labels: Ints) -> float:
-    predicted = _checked_predictions(logits, labels)
-    return float(formula(count(predicted, labels, np.ones(len(labels)), logits.shape[1])))
-
-
-def _predictions(logits: Logits) -> Ints:
-    if logits.ndim != 2 or logits.shape[0] == 0 or logits.shape[1] < 2:
-        raise BorderError(f"expected logits [rows, classes] of at least one row and two classes, found {logits.shape}")
-    # argmax would take a NaN for the largest value, and a broken engine would score like a working one.
-    if np.isnan(logits).any():
-        raise BorderError(f"expected numbers, found NaN logits in row {int(np.isnan(logits).any(axis=1).argmax())}")
-    predictions: Ints = logits.argmax(axis=1)
-    return predictions
-
-
-def _checked_predictions(logits: Logits, labels: Ints) -> Ints:
-    predicted = _predictions(logits)
-    if labels.shape != predicted.shape:
-        raise BorderError(f"expected one label per row of logits {logits.shape}, found labels {labels.shape}")
-    if labels.min() < 0 or labels.max() >= logits.shape[1]:
-        raise BorderError(
-            f"expected labels in 0 to {logits.shape[1] - 1}, found {int(labels.min())} to {int(labels.max())}"
-        )
-    return predicted
+    return METRICS[AGREEMENT](outputs, targets.answered_by(teacher))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes.base import Device, Engine
+from compressor.tasks.ragged import take
 from compressor.tasks.tokens import Tokens
 
 BATCH_TOKENS = 2048
@@ -38,7 +39,7 @@ def model_outputs(
     pad_id: int,
     progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Logits [rows, classes] of a model as a user gets them.
+    """Outputs of a model as a user gets them, in the shape of `engine_outputs`.
 
     Args:
         device: What compiles it.
@@ -64,7 +65,7 @@ def engine_outputs(
     batch_tokens: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Logits [rows, classes] of every row, in the order of the rows.
+    """Outputs of every row, in the order of the rows.
 
     Args:
         engine: What is run.
@@ -72,16 +73,23 @@ def engine_outputs(
         pad_id: Token id of padding.
         batch_tokens: Padded tokens per batch; 0 = one row at a time, without padding.
         progress: Called with the share that is done.
+
+    Returns:
+        float32 [rows, classes]; of a model that answers per token [tokens, classes], aligned with `tokens.ids`.
     """
-    logits: NDArray[np.float32] | None = None
+    outputs: NDArray[np.float32] | None = None
     done = 0
     for rows in by_length(tokens, batch_tokens=batch_tokens):
         feeds = tokens.padded(rows, pad_id)
         found = engine.run({name: feeds[name] for name in engine.inputs})
-        if logits is None:
-            logits = np.empty((len(tokens), found.shape[1]), dtype=np.float32)
-        logits[rows] = found
+        per_token = found.ndim == 3  # [batch, length, classes]
+        if outputs is None:
+            outputs = np.empty((len(tokens.ids if per_token else tokens), found.shape[-1]), dtype=np.float32)
+        if per_token:
+            outputs[take(tokens.offsets, rows)[0]] = found[feeds["attention_mask"] == 1]
+        else:
+            outputs[rows] = found
         done += len(rows)
         if progress is not None:
             progress(done / len(tokens))
-    return np.zeros((0, 0), dtype=np.float32) if logits is None else logits
+    return np.zeros((0, 0), dtype=np.float32) if outputs is None else outputs

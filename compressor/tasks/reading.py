@@ -1,8 +1,8 @@
-"""Read a data folder in GLUE layout.
+"""Read a data folder.
 
-    train.tsv, dev.tsv or validation.tsv, test.tsv -> TextData
+    train.X, dev.X or validation.X, test.X, unlabelled.X -> TextData
 
-Other files in the folder are ignored.
+Which files are read is said in `files.py`, what their columns mean in `understanding.py`.
 """
 
 import hashlib
@@ -10,129 +10,137 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from compressor.errors import InputError
-from compressor.records.task import TaskSpec
+from compressor.records.suggestion import did_you_mean
+from compressor.records.task import AGREEMENT, TaskKind, TaskSpec, check_kind
 from compressor.tasks.data import Split, TextData
 from compressor.tasks.evaluation import HELD_OUT, TRAIN, carve_held_out, choose_evaluation, shared_texts
-from compressor.tasks.labels import class_ids, find_label_names
-from compressor.tasks.metrics import get_metric
-from compressor.tasks.tables import Table, read_table
-
-FILES = ("train", "dev", "validation", "test")
-
-# Pairs first: a question and a sentence (QNLI) are not a sentence alone.
-_KNOWN_TEXTS = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question", "sentence"),
-    ("sentence",),
-    ("text",),
-)
-_NO_LABEL = "-1"  # what the GLUE sets on the hub have instead of test labels
+from compressor.tasks.files import UNLABELLED, read_tables
+from compressor.tasks.formats import Table
+from compressor.tasks.metrics import check_metric, default_metric, get_metric
+from compressor.tasks.rows import find_names, read_rows, refuse_one_label
+from compressor.tasks.understanding import find_kind, find_label_column, find_text_columns, has_labels
 
 
 def read_task(
     folder: Path | str,
     *,
+    task: str | None = None,
     text_columns: Sequence[str] | None = None,
     label_column: str | None = None,
     metric: str | None = None,
     eval_split: str | None = None,
     label_names: Sequence[str] | None = None,
+    agreement: bool | None = None,
 ) -> TextData:
     """Read and check the splits of one task.
 
     Args:
-        folder: Holds `train.tsv`, and `dev.tsv` or `validation.tsv`, and `test.tsv` where there are such.
-        text_columns: One or two columns; default: the first known ones in the header of `train.tsv`.
-        label_column: Default `label`.
-        metric: Default `accuracy`.
+        folder: Holds `train`, and `dev` or `validation`, and `test` where there are such, each as `.tsv`, `.csv`,
+            `.jsonl`, `.conll` or `.txt`; or `unlabelled` texts.
+        task: A `TaskKind`; default: what the training data looks like.
+        text_columns: One or two columns; default: the first known ones of the training data.
+        label_column: Default `label`, or `ner_tags`, `tags` or `labels` beside a column of words.
+        metric: Default `accuracy`, `pearson` or `entity_f1`, or `agreement` where labels are not used.
         eval_split: Default `test` if it has labels, else `dev` or `validation`, else carved from train.
         label_names: Name of each class, in the order of the class ids (the teacher's id2label); default: the labels
-            found in `train.tsv`, sorted.
+            found in the training data, sorted.
+        agreement: True: measure agreement with the teacher and use no label. False: labels are needed. Default:
+            agreement where the training data has no labels.
 
     Raises:
         InputError: The folder cannot be used; the message names file, line and what was expected.
     """
-    get_metric(metric or "accuracy")
+    if metric is not None:
+        get_metric(metric)
+    kind = None if task is None else check_kind(task)
     source = Path(folder)
-    tables = _read_tables(source)
-    spec = TaskSpec(
-        kind="text-classification",
-        text_columns=_text_columns(tables[TRAIN]) if text_columns is None else tuple(text_columns),
-        label_column=label_column or "label",
-        label_names=_label_names(tables[TRAIN], label_column or "label", label_names),
-        metric=metric or "accuracy",
-        eval_split=eval_split or HELD_OUT,  # until it is known which splits have labels
+    tables = read_tables(source)
+    spec = _understand(
+        tables[TRAIN],
+        kind,
+        text_columns=text_columns,
+        label_column=label_column,
+        metric=metric,
+        label_names=label_names,
+        agreement=agreement,
     )
-    splits = {name: _split(name, table, spec) for name, table in tables.items()}
-    notes = [_unlabelled_note(split) for split in splits.values() if split.labels is None]
-    evaluation = choose_evaluation(splits, eval_split)
+    splits = {name: read_rows(name, table, spec) for name, table in tables.items()}
+    refuse_one_label(splits[TRAIN], spec, tables[TRAIN])
+    notes = _label_notes(splits, tables, spec)
+    evaluation = choose_evaluation(splits, eval_split, need_labels=spec.metric != AGREEMENT)
     if evaluation == HELD_OUT:
         splits[TRAIN], splits[HELD_OUT] = carve_held_out(splits[TRAIN])
-        notes.append(_held_out_note(splits))
+        notes.append(_held_out_note(splits, tables))
     notes.extend(_overlap_notes(splits, evaluation))
     return TextData(replace(spec, eval_split=evaluation), splits, source, _digest(tables), tuple(notes))
 
 
-def _read_tables(source: Path) -> dict[str, Table]:
-    if not source.is_dir():
-        found = "a file" if source.exists() else "nothing"
-        raise InputError(f"data: expected a folder with train.tsv at {source}, found {found}; check --data")
-    paths = {name: source / f"{name}.tsv" for name in FILES if (source / f"{name}.tsv").exists()}
-    if TRAIN not in paths:
-        found = ", ".join(sorted(path.name for path in source.iterdir())[:20]) or "nothing"
-        raise InputError(f"data: expected {source / 'train.tsv'} (tab-separated, with a header line), found {found}")
-    if "dev" in paths and "validation" in paths:
-        raise InputError(f"data: expected dev.tsv or validation.tsv in {source}, found both; move one away")
-    return {name: read_table(path) for name, path in paths.items()}
-
-
-def _text_columns(table: Table) -> tuple[str, ...]:
-    for columns in _KNOWN_TEXTS:
-        if set(columns) <= set(table.columns):
-            return columns
-    known = ", ".join("+".join(columns) for columns in _KNOWN_TEXTS)
-    raise InputError(
-        f"{table.path}: expected a header line with text columns ({known}), found columns {', '.join(table.columns)}; "
-        "name yours with --text-column, or add a header line"
+def _understand(
+    train: Table,
+    kind: TaskKind | None,
+    *,
+    text_columns: Sequence[str] | None,
+    label_column: str | None,
+    metric: str | None,
+    label_names: Sequence[str] | None,
+    agreement: bool | None,
+) -> TaskSpec:
+    """The task, its evaluation split still open."""
+    texts = find_text_columns(train, kind) if text_columns is None else tuple(text_columns)
+    column = label_column or find_label_column(train, texts)
+    wanted = _wanted_metric(metric, agreement)
+    labelled = wanted != AGREEMENT and has_labels(train, column, label_names)
+    if not labelled and wanted != AGREEMENT and (label_column or metric or agreement is False):
+        raise _no_labels(train, column)
+    kind = kind or find_kind(train, texts, train.column(column) if labelled else (), label_names)
+    names = tuple(label_names or (find_names(train, kind, column) if labelled else ()))
+    return TaskSpec(
+        kind=kind,
+        text_columns=texts,
+        label_column=column,
+        label_names=names,
+        metric=check_metric(kind, (wanted or default_metric(kind)) if labelled else AGREEMENT),
+        eval_split=HELD_OUT,  # until it is known which splits there are
     )
 
 
-def _label_names(train: Table, column: str, given: Sequence[str] | None) -> tuple[str, ...]:
-    cells = train.column(column)
-    names = find_label_names(cells, where=train.path) if given is None else tuple(given)
-    present = np.unique(class_ids(cells, names, where=train.path))
-    if len(present) < 2:
+def _wanted_metric(metric: str | None, agreement: bool | None) -> str | None:
+    if agreement and metric not in (None, AGREEMENT):
         raise InputError(
-            f"{train.path}: expected at least two classes, found only {names[present[0]]!r} in all {len(cells)} rows; "
-            "check --label-column"
+            f"metric: expected {AGREEMENT} or none where no label is used, found {metric!r}; leave it out"
         )
-    return names
+    return AGREEMENT if agreement else metric
 
 
-def _split(name: str, table: Table, spec: TaskSpec) -> Split:
-    texts = tuple(zip(*(table.column(column) for column in spec.text_columns), strict=True))
-    if name == "test" and not _has_labels(table, spec):
-        return Split(name, texts, None)
-    return Split(name, texts, class_ids(table.column(spec.label_column), spec.label_names, where=table.path))
+def _no_labels(train: Table, column: str) -> InputError:
+    found = f"the columns {', '.join(train.columns)}{did_you_mean(column, train.columns)}"
+    if column in train.columns:
+        found = "only empty ones"
+    return InputError(
+        f"{train.path}: expected labels in a column {column!r}, found {found}; "
+        "add labels, name their column with --label-column, or compare with the teacher's own answers: "
+        "--min-agreement 98%"
+    )
 
 
-def _has_labels(table: Table, spec: TaskSpec) -> bool:
-    if spec.label_column not in table.columns:
-        return False
-    return _NO_LABEL in spec.label_names or set(table.column(spec.label_column)) != {_NO_LABEL}
+def _label_notes(splits: dict[str, Split], tables: dict[str, Table], spec: TaskSpec) -> list[str]:
+    if spec.metric == AGREEMENT:
+        return ["No labels are used: accuracy is the share of answers that are the teacher's."]
+    notes = []
+    for name, split in splits.items():
+        if split.labels is None:
+            use = "the student also learns from them" if name == UNLABELLED else "it is not used to measure accuracy"
+            notes.append(f"{tables[name].path.name} has no labels ({len(split):,} rows): {use}.")
+    return notes
 
 
-def _unlabelled_note(split: Split) -> str:
-    return f"{split.name}.tsv has no labels ({len(split):,} rows): it is not used to measure accuracy."
-
-
-def _held_out_note(splits: dict[str, Split]) -> str:
+def _held_out_note(splits: dict[str, Split], tables: dict[str, Table]) -> str:
     held_out, rest = len(splits[HELD_OUT]), len(splits[TRAIN])
-    return f"Accuracy is measured on {held_out:,} rows carved from train.tsv; {rest:,} rows are left to train on."
+    return (
+        f"Accuracy is measured on {held_out:,} rows carved from {tables[TRAIN].path.name}; {rest:,} rows are left to "
+        "train on."
+    )
 
 
 def _overlap_notes(splits: dict[str, Split], evaluation: str) -> list[str]:

@@ -1,17 +1,20 @@
 """Carve a selection split from the training rows, stratified by label.
 
 Each class gives `size * its share` rows, rounded so that the sum is `size`; every class with two rows or more is in
-both parts, and a class with one row stays in train.
+both parts, and a class with one row stays in train. Scores are stratified by the tenths of their distribution. Rows
+without one label for the whole row (none at all, or one per word) are drawn from all alike.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.errors import InputError
+from compressor.tasks.data import Split
 
 Ints = NDArray[np.int64]
 
 _MOST_SELECTION_ROWS = 2000
+_SCORE_BINS = 10
 
 
 def default_selection_size(rows: int) -> int:
@@ -19,11 +22,18 @@ def default_selection_size(rows: int) -> int:
     return min(_MOST_SELECTION_ROWS, rows // 10)
 
 
-def selection_split(labels: Ints, *, size: int, seed: int) -> tuple[Ints, Ints]:
+def carve(split: Split, *, size: int, seed: int) -> tuple[Ints, Ints]:
+    """`selection_split` of the rows of any split."""
+    if split.labels is None or split.offsets is not None:
+        return selection_split(np.zeros(len(split), dtype=np.int64), size=size, seed=seed)
+    return selection_split(split.labels, size=size, seed=seed)
+
+
+def selection_split(labels: Ints | NDArray[np.float64], *, size: int, seed: int) -> tuple[Ints, Ints]:
     """Split rows into train and selection.
 
     Args:
-        labels: Class ids [rows].
+        labels: Class ids int64 [rows], or scores float64 [rows].
         size: Rows of the selection split.
         seed: The same labels, size and seed give the same rows in every process.
 
@@ -33,7 +43,8 @@ def selection_split(labels: Ints, *, size: int, seed: int) -> tuple[Ints, Ints]:
     Raises:
         InputError: Too few rows for a selection split of this size with every class in both parts.
     """
-    classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    strata = _bins(labels.astype(np.float64), size) if labels.dtype == np.float64 else labels
+    classes, inverse, counts = np.unique(strata, return_inverse=True, return_counts=True)
     takes = _rows_per_class(counts, size)
     rng = np.random.default_rng(seed)
     chosen = [
@@ -43,6 +54,13 @@ def selection_split(labels: Ints, *, size: int, seed: int) -> tuple[Ints, Ints]:
     rest = np.ones(len(labels), dtype=bool)
     rest[selection] = False
     return np.flatnonzero(rest).astype(np.int64), selection
+
+
+def _bins(scores: NDArray[np.float64], size: int) -> Ints:
+    """Tenths of the distribution that the scores [rows] lie in; fewer where the split is smaller than that."""
+    bins = max(1, min(_SCORE_BINS, size))
+    inner = np.quantile(scores, np.arange(1, bins) / bins)
+    return np.searchsorted(inner, scores, side="right").astype(np.int64)
 
 
 def _rows_per_class(counts: Ints, size: int) -> Ints:

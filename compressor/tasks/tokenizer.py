@@ -1,16 +1,25 @@
 """Texts to token ids with the teacher's own tokenizer, without torch or transformers."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from compressor.errors import InputError
+from compressor.tasks.ragged import offsets_of
 from compressor.tasks.tokens import Tokens
 
 _ROWS_AT_ONCE = 4096  # an Encoding takes a few kB: bounds memory, and still keeps all threads busy
+
+# What one row is to the tokenizer: a text, a pair, or words.
+Input = str | tuple[str, ...] | list[str]
+# Encodings that are short enough, and how long they were.
+Batch = tuple[list[Encoding], list[int]]
 
 
 class TextTokenizer:
@@ -44,44 +53,92 @@ class TextTokenizer:
         Raises:
             InputError: A row without one or two texts, or a maximum that leaves no room for a text.
         """
-        self._check(texts, max_length)
-        ids, type_ids = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.uint8)]
-        lengths, full_lengths = [0], []
-        for start in range(0, len(texts), _ROWS_AT_ONCE):
-            encodings, full = self._encode(texts[start : start + _ROWS_AT_ONCE], max_length)
-            ids.append(np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.int32))
-            type_ids.append(np.fromiter(chain.from_iterable(encoding.type_ids for encoding in encodings), np.uint8))
-            lengths.extend(len(encoding) for encoding in encodings)
-            full_lengths.extend(full)
-        offsets = np.cumsum(lengths, dtype=np.int64)
-        return Tokens(np.concatenate(ids), np.concatenate(type_ids), offsets, np.array(full_lengths, dtype=np.int64))
-
-    def _encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> tuple[list[Encoding], list[int]]:
-        """Encodings of at most `max_length` tokens, and the lengths before they were cut."""
-        inputs: list[str | tuple[str, ...]] = [text if len(text) == 2 else text[0] for text in texts]
-        encodings = self._tokenizer.encode_batch_fast(inputs)
-        full_lengths = [len(encoding) for encoding in encodings]
-        too_long = [row for row, length in enumerate(full_lengths) if length > max_length]
-        for row, shorter in zip(too_long, self._truncate([inputs[row] for row in too_long], max_length), strict=True):
-            encodings[row] = shorter
-        return encodings, full_lengths
-
-    def _truncate(self, inputs: list[str | tuple[str, ...]], max_length: int) -> list[Encoding]:
-        self._tokenizer.enable_truncation(max_length, strategy="longest_first", direction=self._direction)
-        try:
-            return self._tokenizer.encode_batch_fast(inputs)
-        finally:
-            self._tokenizer.no_truncation()
-
-    def _check(self, texts: Sequence[tuple[str, ...]], max_length: int) -> None:
         for row, text in enumerate(texts):
             if len(text) not in (1, 2):
                 raise InputError(f"row {row}: expected one text or a pair, found {len(text)} texts")
-        special = self._tokenizer.num_special_tokens_to_add(any(len(text) == 2 for text in texts))
+        self._check_length(max_length, pairs=any(len(text) == 2 for text in texts))
+        inputs: list[Input] = [text if len(text) == 2 else text[0] for text in texts]
+        return _tokens(self._batches(self._tokenizer, inputs, max_length, of_words=False))
+
+    def encode_words(self, rows: Sequence[list[str]], *, max_length: int) -> tuple[Tokens, NDArray[np.int64]]:
+        """Encode rows that are split into words, as for token classification.
+
+        Args:
+            rows: The words of each row.
+            max_length: As in `encode`. Of a word that is cut in two, the pieces that are left stand for it.
+
+        Returns:
+            Tokens [rows]; and int64 [tokens], the position within its row of the word that a token is the first piece
+            of, -1 for later pieces and special tokens. Words that were cut off, or have no piece, do not occur.
+
+        Raises:
+            InputError: A maximum that leaves no room for a word.
+        """
+        self._check_length(max_length, pairs=False)
+        pieces = [np.zeros(0, dtype=np.int64)]
+
+        def noting() -> Iterator[Batch]:
+            for encodings, full_lengths in self._batches(self._word_tokenizer, rows, max_length, of_words=True):
+                pieces.extend(_first_pieces(encoding) for encoding in encodings)
+                yield encodings, full_lengths
+
+        return _tokens(noting()), np.concatenate(pieces)
+
+    @cached_property
+    def _word_tokenizer(self) -> Tokenizer:
+        """Byte-level tokenizers tell "word" from " word"; words of a sentence have a space before them."""
+        state = json.loads(self._tokenizer.to_str())
+        outer = state["pre_tokenizer"] or {}
+        for part in (outer, *outer.get("pretokenizers", ())):
+            if part.get("type") == "ByteLevel":
+                part["add_prefix_space"] = True
+        return Tokenizer.from_str(json.dumps(state))
+
+    def _batches(
+        self, tokenizer: Tokenizer, inputs: Sequence[Input], max_length: int, *, of_words: bool
+    ) -> Iterator[Batch]:
+        """Encodings of at most `max_length` tokens, and the lengths before they were cut."""
+        # The fast one does not tell to which word a token belongs.
+        encode = tokenizer.encode_batch if of_words else tokenizer.encode_batch_fast
+        for start in range(0, len(inputs), _ROWS_AT_ONCE):
+            rows = inputs[start : start + _ROWS_AT_ONCE]
+            encodings = encode(rows, is_pretokenized=of_words)
+            full_lengths = [len(encoding) for encoding in encodings]
+            too_long = [row for row, length in enumerate(full_lengths) if length > max_length]
+            tokenizer.enable_truncation(max_length, strategy="longest_first", direction=self._direction)
+            try:
+                shorter = encode([rows[row] for row in too_long], is_pretokenized=of_words)
+            finally:
+                tokenizer.no_truncation()
+            for row, encoding in zip(too_long, shorter, strict=True):
+                encodings[row] = encoding
+            yield encodings, full_lengths
+
+    def _check_length(self, max_length: int, *, pairs: bool) -> None:
+        special = self._tokenizer.num_special_tokens_to_add(pairs)
         if max_length <= special:
             raise InputError(
                 f"maximum length: expected more than the {special} special tokens, found {max_length}; raise it"
             )
+
+
+def _tokens(batches: Iterator[Batch]) -> Tokens:
+    ids, type_ids = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.uint8)]
+    lengths: list[int] = []
+    full_lengths: list[int] = []
+    for encodings, full in batches:
+        ids.append(np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.int32))
+        type_ids.append(np.fromiter(chain.from_iterable(encoding.type_ids for encoding in encodings), np.uint8))
+        lengths.extend(len(encoding) for encoding in encodings)
+        full_lengths.extend(full)
+    return Tokens(
+        np.concatenate(ids), np.concatenate(type_ids), offsets_of(lengths), np.array(full_lengths, dtype=np.int64)
+    )
+
+
+def _first_pieces(encoding: Encoding) -> NDArray[np.int64]:
+    words = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+    return np.where(words != np.concatenate([[-1], words[:-1]]), words, -1)
 
 
 def _load(path: Path) -> Tokenizer:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.errors import BorderError, InputError
+from compressor.tasks.ragged import take
 
 Ints = NDArray[np.int64]
 
@@ -71,11 +72,8 @@ class Tokens:
 
     def select(self, index: ArrayLike) -> "Tokens":
         """The rows of `index` [n], in its order, as Tokens of their own."""
-        rows = np.asarray(index, dtype=np.int64)
-        lengths = self.lengths[rows]
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
-        source = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        full = None if self.full_lengths is None else self.full_lengths[rows]
+        source, offsets = take(self.offsets, index)
+        full = None if self.full_lengths is None else self.full_lengths[np.asarray(index, dtype=np.int64)]
         return Tokens(self.ids[source], self.type_ids[source], offsets, full)
 
     def padded(self, index: ArrayLike, pad_id: int) -> dict[str, Ints]:

@@ -1,7 +1,18 @@
 """Numerics, accuracy, latency and size of an exported bundle -> a verdict with a closed list of reasons."""
 
+from compressor.verify.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
 from compressor.verify.bundle import read_manifest, verify_bundle
 from compressor.verify.numerics import difference
-from compressor.verify.prediction import Prediction, Predictor
+from compressor.verify.prediction import Predictor
 
-__all__ = ["Prediction", "Predictor", "difference", "read_manifest", "verify_bundle"]
+__all__ = [
+    "Answer",
+    "EntitiesPrediction",
+    "Entity",
+    "Prediction",
+    "Predictor",
+    "ScorePrediction",
+    "difference",
+    "read_manifest",
+    "verify_bundle",
+]

@@ -68,7 +68,7 @@ def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verifi
         manifest.task.metric,
         data.teacher,
         outputs,
-        data.labels,
+        data.targets,
         max_drop_points=manifest.budget.max_accuracy_drop_points,
         seed=manifest.seed,
     )

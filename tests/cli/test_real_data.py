@@ -15,7 +15,7 @@ from compressor.records.latency import CompileOptions
 from compressor.records.results import ROW_NAMES, Report
 from compressor.records.serial import from_json
 from compressor.runtimes import open_device
-from compressor.tasks import TextTokenizer, get_metric, points, read_task
+from compressor.tasks import Targets, TextTokenizer, get_metric, points, read_task
 from compressor.tasks.outputs import engine_outputs
 from compressor.teachers import load_teacher
 
@@ -31,7 +31,7 @@ def test_the_int8_engine_of_a_real_teacher_answers_like_it(shared: Path) -> None
     device, accuracy = open_device("onnxruntime"), {}
     for precision in Precision:
         engine = device.compile(final_graph(teacher.encoder, precision).SerializeToString(), CompileOptions(1))
-        accuracy[precision] = points(get_metric("accuracy")(engine_outputs(engine, tokens, pad_id=0), labels))
+        accuracy[precision] = points(get_metric("accuracy")(engine_outputs(engine, tokens, pad_id=0), Targets(labels)))
     assert accuracy[Precision.FP32] > 85  # it was trained to 90.6 on dev
     assert abs(accuracy[Precision.FP32] - accuracy[Precision.INT8]) <= 3
     assert np.unique(labels).size == 2

@@ -70,7 +70,7 @@ def test_the_version_is_that_of_the_package(cli: Any) -> None:
         (["--eval-split", "train"], "evaluation split 'train' is what the model learns from"),
         (["--text-column", "phrase"], "expected a column 'phrase', found sentence, label"),
         (["--teacher", "/nowhere"], "--teacher: expected a folder with config.json"),
-        (["--data", "/nowhere"], "expected a folder with train.tsv at /nowhere, found nothing; check --data"),
+        (["--data", "/nowhere"], "expected a folder with training data at /nowhere, found nothing; check --data"),
         (["--target", "cpu-avx512-vni"], "unknown target 'cpu-avx512-vni': did you mean 'cpu-avx512-vnni'"),
         (["--target", "/nowhere.yaml"], "/nowhere.yaml"),
     ],

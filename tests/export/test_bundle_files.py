@@ -28,6 +28,7 @@ from compressor.export.graphs import final_graph
 from compressor.records.architecture import Precision
 from compressor.records.results import Manifest
 from compressor.records.serial import load
+from compressor.tasks import Targets, Tokens
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +57,11 @@ def test_a_hash_is_that_of_sha256sum(tmp_path: Path) -> None:
 
 def test_the_evaluation_data_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> None:
     data = EvaluationData.load(bundle / EVALUATION)
-    assert len(data.tokens) == len(data.labels) == ROWS
+    assert len(data.tokens) == len(data.targets) == ROWS
     data.save(tmp_path / "again.npz")
     again = EvaluationData.load(tmp_path / "again.npz")
-    for name in ("labels", "teacher", "student", "engine"):
+    np.testing.assert_array_equal(again.targets.values, data.targets.values)
+    for name in ("teacher", "student", "engine"):
         np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
         assert getattr(again, name).dtype == getattr(data, name).dtype
     for name in ("ids", "type_ids", "offsets"):
@@ -76,8 +78,55 @@ def test_evaluation_data_that_is_damaged_is_refused(fault: str, bundle: Path, tm
     elif fault == "a pickle":
         with np.load(bundle / EVALUATION) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        np.savez(path, **{**arrays, "labels": np.array([{"run": "me"}], dtype=object)})
+        np.savez(path, **{**arrays, "targets": np.array([{"run": "me"}], dtype=object)})
     with pytest.raises(InputError, match=r"evaluation\.npz cannot be read .*; the bundle is not whole: export it"):
+        EvaluationData.load(path)
+
+
+def _evaluation(targets: Targets, outputs: tuple[int, int]) -> EvaluationData:
+    """Two rows of two and three tokens."""
+    tokens = Tokens(np.arange(5, dtype=np.int32), np.zeros(5, dtype=np.uint8), np.array([0, 2, 5]))
+    answers = np.random.default_rng(0).normal(size=outputs).astype(np.float32)
+    return EvaluationData(tokens, targets, answers, answers + 1, answers + 2)
+
+
+@pytest.mark.parametrize(
+    ("targets", "outputs"),
+    [
+        (Targets(np.array([0.5, 4.75])), (2, 1)),
+        (Targets(np.array([-100, 1, -100, 2, 0]), np.array([0, 2, 5]), ("O", "B-größe", "I-größe")), (5, 3)),
+    ],
+    ids=["scores", "tags"],
+)
+def test_targets_of_every_kind_come_back(targets: Targets, outputs: tuple[int, int], tmp_path: Path) -> None:
+    _evaluation(targets, outputs).save(tmp_path / "evaluation.npz")
+    found = EvaluationData.load(tmp_path / "evaluation.npz").targets
+    np.testing.assert_array_equal(found.values, targets.values)
+    assert (found.values.dtype, found.tags) == (targets.values.dtype, targets.tags)
+    assert (found.offsets is None) == (targets.offsets is None)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("targets", "outputs", "message"),
+    [
+        (Targets(np.zeros(3)), (3, 1), "expected targets of 2 rows, found 3"),
+        (Targets(np.zeros(2)), (5, 1), r"expected outputs of 2 values by teacher, found \(5, 1\)"),
+        (Targets(np.zeros(5, dtype=np.int64), np.array([0, 2, 5])), (2, 3), r"outputs of 5 values by teacher"),
+    ],
+)
+def test_evaluation_data_of_other_rows_is_refused(targets: Targets, outputs: tuple[int, int], message: str) -> None:
+    with pytest.raises(BorderError, match=message):
+        _evaluation(targets, outputs)
+
+
+def test_targets_of_other_tokens_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.npz"
+    _evaluation(Targets(np.zeros(5, dtype=np.int64), np.array([0, 2, 5]), ("O", "B-a")), (5, 2)).save(path)
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(path, **{**arrays, "targets": arrays["targets"][:4]})
+    with pytest.raises(InputError, match=r"cannot be read .*end at 4.*export it again"):
         EvaluationData.load(path)
 
 

@@ -72,3 +72,9 @@ def test_an_output_that_holds_something_is_left_alone(bare: Path, tiny_data: Pat
     (tmp_path / "teacher" / "mine").touch()
     with pytest.raises(InputError, match="--force"):
         finetune(bare, tiny_data, tmp_path / "teacher", epochs=1, observer=Watcher())
+
+
+def test_a_teacher_is_not_made_without_labels(bare: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a fine film\na dull one\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"train.txt: expected labels in a column 'label', found the columns text"):
+        finetune(bare, tmp_path, tmp_path / "teacher", epochs=1, observer=Watcher())

@@ -56,9 +56,9 @@ def test_the_numbers_of_a_report_fit_together_and_the_bundle(whole: Whole, teach
     data = EvaluationData.load(outcome.bundle / EVALUATION)
     measure = get_metric("accuracy")
     accuracy = report.verification.accuracy
-    assert accuracy.rows == len(data.labels) == 200
-    assert accuracy.points == pytest.approx(points(measure(data.engine, data.labels)))
-    teacher_points = points(measure(data.teacher, data.labels))
+    assert accuracy.rows == len(data.targets) == 200
+    assert accuracy.points == pytest.approx(points(measure(data.engine, data.targets)))
+    teacher_points = points(measure(data.teacher, data.targets))
     assert accuracy.drop_points == pytest.approx(teacher_points - accuracy.points)
     assert report.evaluation_reads == 1
     rows = {row.name: row for row in report.rows}

@@ -17,8 +17,9 @@ import compressor.records
 # Fields whose values are checked when the record is made; the second value differs from the first.
 VALID: dict[tuple[str, str], tuple[Any, Any]] = {
     ("Budget", "percentile"): (95.0, 90.0),
-    ("TaskSpec", "text_columns"): (("premise", "hypothesis"), ("sentence",)),
-    ("TaskSpec", "label_names"): (("yes", "no"), ("yes", "maybe", "no")),
+    ("TaskSpec", "kind"): ("text-classification", "token-classification"),
+    ("TaskSpec", "text_columns"): (("sentence",), ("tokens",)),
+    ("TaskSpec", "label_names"): (("O", "B-place"), ("O", "B-place", "I-place")),
 }
 
 

@@ -13,13 +13,17 @@ WriteFolder = Callable[..., Path]
 
 @pytest.fixture
 def write_folder(tmp_path: Path) -> WriteFolder:
-    r"""Write files of lines: `write_folder(train=["sentence\tlabel", ...])` makes `train.tsv`."""
+    r"""Write files of lines: `write_folder(train=["sentence\tlabel", ...])` makes `train.tsv`.
+
+    Names with a suffix are taken as they are: `write_folder(**{"train.csv": [...]})`.
+    """
 
     def write(**files: list[str]) -> Path:
         folder = tmp_path / "data"
         folder.mkdir(exist_ok=True)
         for name, lines in files.items():
-            (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            path = folder / (name if "." in name else f"{name}.tsv")
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return folder
 
     return write

@@ -121,14 +121,29 @@ def test_selected_rows(write_folder: WriteFolder) -> None:
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
-        ({"dev": LINES}, {}, r"expected .*train.tsv .*, found dev.tsv"),
+        ({"dev": LINES}, {}, r"expected train.tsv or train.csv or .* in .*, found dev.tsv; rename"),
         ({"train": LINES, "dev": LINES, "validation": LINES}, {}, r"dev.tsv or validation.tsv in .*, found both"),
         (
             {"train": ROWS},
             {},
-            r"text columns \(sentence1\+sentence2, .*, text\), found columns good, 1; .*--text-column",
+            r"text columns \(sentence1\+sentence2, .*, text, tokens, words\), found columns good, 1; .*--text-column",
         ),
-        ({"train": ["sentence\tgold", "x\t1"]}, {}, r"train.tsv: expected a column 'label', found sentence, gold"),
+        (
+            {"train": ["sentence\tlabels", "x\t1"]},
+            {"agreement": False},
+            r"labels in a column 'label', found .*; did you mean 'labels'\?; .*--min-agreement 98%",
+        ),
+        (
+            {"train": ["sentence\tgold", "x\t1"]},
+            {"label_column": "label"},
+            r"labels in a column 'label', found the columns sentence, gold",
+        ),
+        ({"train": ["sentence\tlabel", "x\t-1"]}, {"agreement": False}, r"'label', found only empty ones; add labels"),
+        (
+            {"train": ["sentence", "x"]},
+            {"metric": "f1"},
+            r"expected labels in a column 'label', found the columns sent",
+        ),
         ({"train": LINES}, {"text_columns": ("body",)}, r"expected a column 'body', found sentence, label"),
         ({"train": LINES, "dev": ["sentence", "x"]}, {}, r"dev.tsv: expected a column 'label', found sentence"),
         (
@@ -138,9 +153,35 @@ def test_selected_rows(write_folder: WriteFolder) -> None:
         ),
         ({"train": LINES, "dev": ["sentence\tlabel", "x\tmeh"]}, {}, r"dev.tsv, line 2: label 'meh' is unknown"),
         ({"train": ["sentence\tlabel", "x\t1", "y\t1"]}, {}, r"at least two classes, found only '1' in all 2 rows"),
-        ({"train": ["sentence\tlabel", "x\t3.800"]}, {}, r"float label '3.800', and regression is not supported yet"),
+        (
+            {"train": ["sentence\tlabel", "x\t3.800"]},
+            {"label_names": ("n", "p")},
+            r"train.tsv, line 2: expected class labels: .* found the float label '3.800'; .* regression",
+        ),
+        (
+            {"train": [*LINES, "x\t"]},
+            {},
+            r"train.tsv, line 5: expected a label, found an empty field; .* unlabelled.txt",
+        ),
+        (
+            {"train": LINES, "train.csv": LINES},
+            {},
+            r"one file of the split 'train' in .*, found train.tsv and train.csv",
+        ),
+        ({"train": LINES, "dev.txt": ["x"], "validation": LINES}, {}, r"dev.txt or validation.tsv in .*, found both"),
         ({"train": LINES}, {}, r"cannot carve 0 rows out of 3 training rows"),
         ({"train": LINES}, {"metric": "acuracy"}, r"metric: expected one of .*did you mean 'accuracy'"),
+        (
+            {"train": LINES},
+            {"metric": "pearson"},
+            r"expected one of accuracy, f1, .* for text-class.*, found 'pearson'",
+        ),
+        ({"train": LINES}, {"task": "regresion"}, r"task: expected one of .*did you mean 'regression'"),
+        (
+            {"train": LINES},
+            {"metric": "f1", "agreement": True},
+            r"metric: expected agreement or none where no label is used, found 'f1'",
+        ),
         ({"train": LINES}, {"text_columns": ()}, r"text columns: expected 1 or 2, found 0"),
         (
             {"train": LINES, "dev": LINES},
@@ -164,7 +205,9 @@ def test_refuses(
 
 
 def test_refuses_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected a folder with train.tsv at .*gone, found nothing; check --data"):
+    with pytest.raises(
+        InputError, match=r"expected a folder with training data at .*gone, found nothing; check --data"
+    ):
         read_task(tmp_path / "gone")
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compressor.errors import InputError
-from compressor.tasks import default_selection_size, selection_split
+from compressor.tasks import Split, carve, default_selection_size, selection_split
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,3 +73,29 @@ def test_same_in_another_process() -> None:
 def test_too_small(counts: tuple[int, ...], size: int) -> None:
     with pytest.raises(InputError, match=rf"cannot carve {size} rows out of {sum(counts)} training rows .*give more"):
         selection_split(_labels(*counts), size=size, seed=0)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1000, 100), (60, 6), (5000, 37)])
+def test_scores_are_stratified(rows: int, size: int) -> None:
+    scores = np.random.default_rng(1).gamma(2.0, size=rows)
+    train, selection = selection_split(scores, size=size, seed=0)
+    assert sorted(np.concatenate([train, selection])) == list(range(rows))
+    bins = min(10, size)
+    ranks = scores.argsort().argsort()[selection] * bins // rows
+    assert (np.abs(np.bincount(ranks, minlength=bins) - size / bins) <= 1).all()
+
+
+def test_scores_that_are_nearly_all_the_same_can_be_split() -> None:
+    scores = np.array([0.0] * 95 + [5.0] * 5)
+    _, selection = selection_split(scores, size=10, seed=0)
+    assert len(selection) == 10
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(60) % 2])
+def test_rows_without_one_label_are_drawn_from_all_alike(labels: NDArray[np.int64] | None) -> None:
+    texts = tuple((f"row {row}",) for row in range(30))
+    split = Split("train", texts, labels, None if labels is None else np.arange(0, 61, 2))
+    train, selection = carve(split, size=5, seed=0)
+    assert sorted(np.concatenate([train, selection])) == list(range(30))
+    assert len(selection) == 5
+    assert carve(split, size=5, seed=1)[1].tolist() != selection.tolist()

@@ -1,12 +1,13 @@
 """The data sets beside the checkout: row counts as their README has them, and their tokens."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from compressor.errors import InputError
-from compressor.tasks import TextTokenizer, Tokens, default_length, read_task
+from compressor.tasks import TextTokenizer, Tokens, default_length, encode_split, get_metric, read_task
+from compressor.tasks.entities import spans
 
 SHARED = Path(__file__).parents[3] / "shared"
 DATA = SHARED / "data"
@@ -37,14 +38,49 @@ def test_rows_and_labels(name: str) -> None:
     assert data.notes == notes
 
 
-def test_regression_is_refused() -> None:
-    with pytest.raises(InputError, match=r"train.tsv, line 2: found the float label '5.000'"):
-        read_task(DATA / "sts-b")
+def test_scores_of_sts_b() -> None:
+    data = read_task(DATA / "sts-b")
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 5_749, "dev": 1_500, "test": 1_379}
+    assert (data.spec.kind, data.spec.metric, data.spec.eval_split) == ("regression", "pearson", "test")
+    assert (data.spec.text_columns, data.spec.label_names) == (("sentence1", "sentence2"), ("score",))
+    for name, mean in (("train", 2.701), ("dev", 2.364), ("test", 2.608)):
+        labels = data.splits[name].labels
+        assert labels is not None
+        assert labels.mean() == pytest.approx(mean, abs=5e-4)
 
 
-def test_token_tags_are_refused() -> None:
-    with pytest.raises(InputError, match=r"expected .*train.tsv .*found dev.conll"):
-        read_task(DATA / "wnut17")
+# split: (sentences, words, entities)
+WNUT17 = {"train": (3_394, 62_730, 1_975), "dev": (1_009, 15_733, 836), "test": (1_287, 23_394, 1_079)}
+TYPES = ("corporation", "creative-work", "group", "location", "person", "product")
+
+
+def test_tags_of_wnut17() -> None:
+    data = read_task(DATA / "wnut17")
+    assert (data.spec.kind, data.spec.metric, data.spec.eval_split) == ("token-classification", "entity_f1", "test")
+    assert data.spec.label_names == ("O", *(f"{prefix}-{name}" for name in TYPES for prefix in "BI"))
+    for name, counts in WNUT17.items():
+        split = data.splits[name]
+        assert split.labels is not None
+        assert split.offsets is not None
+        tags = [data.spec.label_names[label] for label in split.labels]
+        rows = [spans(tags[start:end]) for start, end in pairwise(split.offsets)]
+        assert (len(split), len(split.labels), sum(map(len, rows))) == counts
+
+
+@pytest.mark.skipif(not MODEL.exists(), reason=f"no teacher at {MODEL}")
+def test_every_word_of_wnut17_that_has_pieces_counts_once() -> None:
+    data = read_task(DATA / "wnut17")
+    split = data.splits["dev"]
+    tokenizer = TextTokenizer(MODEL)
+    tokens, targets = encode_split(tokenizer, split, data.spec, max_length=512)
+    words = [(word,) for (text,) in split.texts for word in text.split(" ")]
+    has_pieces = tokenizer.encode(words, max_length=512).lengths > 2  # a few are characters that BERT removes
+    assert 0 < (~has_pieces).sum() < 10
+    assert split.labels is not None
+    assert targets.values[targets.counted].tolist() == split.labels[has_pieces].tolist()
+    assert targets.offsets is tokens.offsets
+    perfect = np.eye(len(data.spec.label_names))[np.maximum(targets.values, 0)]
+    assert get_metric("entity_f1")(perfect, targets) == 1.0
 
 
 @pytest.mark.skipif(not MODEL.exists(), reason=f"no teacher at {MODEL}")

@@ -20,7 +20,17 @@ def test_json_round_trip() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "regression"}, r"expected one of text-classification, found 'regression'"),
+        (
+            {"kind": "text-regression"},
+            r"one of text-classification, regression, token-classification, found .*; did you mean 'regression'\?",
+        ),
+        ({"kind": "regression"}, r"exactly one for regression, found 2: \('no', 'yes'\)"),
+        ({"kind": "token-classification"}, r"text columns: expected 1, found 2"),
+        (
+            {"kind": "token-classification", "text_columns": ("tokens",)},
+            r"label names: expected BIO tags \(O, B-type, I-type\), found 'no'",
+        ),
+        ({"label_names": ()}, r"at least 2 classes, found 0"),
         ({"text_columns": ()}, r"text columns: expected 1 or 2, found 0"),
         ({"text_columns": ("a", "b", "c")}, r"text columns: expected 1 or 2, found 3"),
         ({"text_columns": ("",)}, r"columns: expected names, found an empty one"),
@@ -34,6 +44,19 @@ def test_json_round_trip() -> None:
 def test_refuses(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(SPEC, **change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "regression", "label_names": ("score",), "metric": "pearson"},
+        {"kind": "token-classification", "text_columns": ("tokens",), "label_names": ("O", "B-a", "I-a")},
+        {"label_names": (), "metric": "agreement"},
+    ],
+)
+def test_other_tasks_survive_json(change: dict[str, Any]) -> None:
+    spec = replace(SPEC, **change)
+    assert serial.from_json(TaskSpec, serial.to_json(spec)) == spec != SPEC
 
 
 def test_refuses_when_read_from_json() -> None:

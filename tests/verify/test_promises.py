@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, pearsonr
 
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Budget, Verdict
 from compressor.runtimes.fake import FakeDevice
+from compressor.tasks import Targets
 from compressor.verify import difference
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
@@ -32,7 +33,7 @@ def answers(wrong: Sequence[int]) -> np.ndarray:
 def test_the_drop_is_teacher_minus_engine_in_points(allowed: float, verdict: Verdict) -> None:
     # The teacher is wrong in 10 of 200 rows, the engine in these 10 less 1, and 5 others: 5 % against 7 %.
     teacher, engine = answers(range(10)), answers(range(1, 15))
-    found = verify_accuracy("accuracy", teacher, engine, LABELS, max_drop_points=allowed, seed=0)
+    found = verify_accuracy("accuracy", teacher, engine, Targets(LABELS), max_drop_points=allowed, seed=0)
     assert found.points == pytest.approx(93.0)
     assert found.drop_points == pytest.approx(2.0)
     assert found.agreement == pytest.approx(1 - 6 / 200)
@@ -47,7 +48,7 @@ def test_the_drop_is_teacher_minus_engine_in_points(allowed: float, verdict: Ver
 
 
 def test_an_engine_better_than_its_teacher_has_a_negative_drop() -> None:
-    found = verify_accuracy("accuracy", answers(range(10)), answers(()), LABELS, max_drop_points=0.0, seed=0)
+    found = verify_accuracy("accuracy", answers(range(10)), answers(()), Targets(LABELS), max_drop_points=0.0, seed=0)
     assert found.drop_points == pytest.approx(-5.0)
     assert found.verdict is Verdict.MET
 
@@ -56,7 +57,7 @@ def test_an_engine_better_than_its_teacher_has_a_negative_drop() -> None:
 def test_an_engine_with_a_value_that_is_not_finite_is_missed_whatever_is_allowed(value: float) -> None:
     engine = answers(())
     engine[17, 0] = value
-    found = verify_accuracy("accuracy", answers(range(10)), engine, LABELS, max_drop_points=100.0, seed=0)
+    found = verify_accuracy("accuracy", answers(range(10)), engine, Targets(LABELS), max_drop_points=100.0, seed=0)
     assert found.verdict is Verdict.MISSED
     assert found.points == 0
     assert found.drop_points == pytest.approx(95.0)
@@ -64,10 +65,51 @@ def test_an_engine_with_a_value_that_is_not_finite_is_missed_whatever_is_allowed
 
 def test_another_metric_is_judged_by_itself() -> None:
     wrong = range(0, 20, 2)  # ten rows of class 0 called 1: tp = 100, predicted 110, actual 100
-    found = verify_accuracy("f1", answers(()), answers(wrong), LABELS, max_drop_points=4.0, seed=0)
+    found = verify_accuracy("f1", answers(()), answers(wrong), Targets(LABELS), max_drop_points=4.0, seed=0)
     assert found.points == pytest.approx(100 * 200 / 210)
     assert found.drop_points == pytest.approx(100 * 10 / 210)
     assert found.verdict is Verdict.MISSED
+
+
+def test_scores_are_judged_by_their_correlation() -> None:
+    true = np.random.default_rng(0).uniform(0, 5, 300)
+    noise = np.random.default_rng(1).normal(size=300)
+    teacher, engine = ((true + scale * noise)[:, None].astype(np.float32) for scale in (0.5, 1.0))
+    expected = [100 * pearsonr(outputs[:, 0], true).statistic for outputs in (teacher, engine)]
+    found = verify_accuracy("pearson", teacher, engine, Targets(true), max_drop_points=5.0, seed=0)
+    assert found.points == pytest.approx(expected[1], abs=1e-4)
+    assert found.drop_points == pytest.approx(expected[0] - expected[1], abs=1e-4)
+    assert found.drop_low < found.drop_points < found.drop_high
+    assert (found.rows, found.agreement, found.verdict) == (300, None, Verdict.MISSED)
+    broken = np.where(np.arange(300)[:, None] == 7, np.nan, engine)
+    found = verify_accuracy("pearson", teacher, broken, Targets(true), max_drop_points=100.0, seed=0)
+    assert (found.agreement, found.verdict) == (None, Verdict.MISSED)
+
+
+def test_sentences_are_judged_by_their_entities() -> None:
+    # 40 sentences of [CLS] Ann lives in York [SEP]; the engine misses York in 8 of them and is wrong at [CLS] always.
+    tags = ("O", "B-per", "B-loc")
+    row = np.array([-100, 1, 0, 0, 2, -100])
+    targets = Targets(np.tile(row, 40), np.arange(0, 241, 6), tags)
+    teacher = np.eye(3, dtype=np.float32)[np.maximum(targets.values, 0)]
+    engine = teacher.copy().reshape(40, 6, 3)
+    engine[:8, 4] = engine[:, 0] = (0, 0.5, 0)
+    found = verify_accuracy("entity_f1", teacher, engine.reshape(-1, 3), targets, max_drop_points=5.0, seed=0)
+    # Of 80 entities 80 are found, 8 as a person: precision = recall = 72 / 80.
+    assert found.points == pytest.approx(90.0)
+    assert found.drop_points == pytest.approx(10.0)
+    assert found.agreement == pytest.approx(1 - 8 / 160)
+    assert (found.rows, found.verdict) == (40, Verdict.MISSED)
+
+
+def test_agreement_is_what_the_teacher_answers() -> None:
+    teacher, engine = answers(range(10)), answers(range(1, 15))
+    targets = Targets(np.full(200, -1)).answered_by(teacher)
+    found = verify_accuracy("agreement", teacher, engine, targets, max_drop_points=3.0, seed=0)
+    assert (found.points, found.drop_points) == pytest.approx((97.0, 3.0))
+    assert found.agreement == pytest.approx(0.97)
+    assert found.verdict is Verdict.MET
+    assert found.drop_high > 3.0 > found.drop_low > 0.0
 
 
 class Planted(FakeDevice):

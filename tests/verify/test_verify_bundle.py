@@ -159,7 +159,7 @@ def test_accuracy_is_measured_anew_and_not_believed(bundle: Path) -> None:
     data = EvaluationData.load(bundle / EVALUATION)
     classifier_only = FakeDevice().compile(bundle / ENGINE, read_options(bundle))
     outputs = np.concatenate([classifier_only.run(data.tokens.padded([row], 0)) for row in range(len(data.tokens))])
-    EvaluationData(data.tokens, data.labels, data.teacher, data.student, outputs).save(bundle / EVALUATION)
+    EvaluationData(data.tokens, data.targets, data.teacher, data.student, outputs).save(bundle / EVALUATION)
     rehash(bundle)
     found = verified(bundle)
     assert found.numerics.verdict is Verdict.MET
