@@ -19,7 +19,7 @@ from compressor.runtimes import open_device
 from compressor.tasks import TextTokenizer, get_metric, points, read_task
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import load_base
-from compressor.teachers.losses import label_loss
+from compressor.teachers.losses import fine_tuning_loss
 from compressor.teachers.saving import save_teacher
 from compressor.train import FittingJob, train
 
@@ -57,7 +57,7 @@ def finetune(
     """
     check_output(output, force=force)
     task = read_task(data, metric=metric, eval_split=eval_split)
-    base = load_base(model, task.spec.label_names, seed=seed)
+    base = load_base(model, task.spec.label_names, kind=task.spec.kind, seed=seed)
     labels = task.splits["train"].labels
     held = task.splits[task.spec.eval_split]
     if labels is None or held.labels is None:
@@ -75,7 +75,8 @@ def finetune(
         np.save(folder / "labels.npy", labels)
         save_file(base.encoder.state_dict(), folder / "start.safetensors")
         paths = folder / "start.safetensors", folder / "tokens", folder / "labels.npy"
-        job = FittingJob(base.architecture, *paths, label_loss, batch=batch, seed=seed, pad_id=pad_id)
+        loss = fine_tuning_loss(base.kind)
+        job = FittingJob(base.architecture, *paths, loss, batch=batch, seed=seed, pad_id=pad_id)
         plan = TrainPlan(
             steps=steps, batch=batch, learning_rate=_learning_rate(base.architecture.hidden), ranks=ranks, seed=seed
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from compressor.distill import logit_loss
+from compressor.distill import distillation_loss
 from compressor.distill.recipe import fitting_steps, plan, ranks_on, wanted_steps
 from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
@@ -170,9 +170,15 @@ def score(bench: Workbench) -> ScoredSpace:
     parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:DAMAGE_ROWS]
     if len(parts[1]) == 0:
         parts = parts[0], parts[0]
-    importance, damage = (calibration_batches(tokens.select(rows), pad_id=bench.pad_id) for rows in parts)
-    space = score_space(bench.teacher.encoder, importance, damage, progress=bench.observer.progress)
-    return check_scores(space, bench.teacher.architecture)
+    shape = bench.teacher.architecture
+    outputs = shape.classes if shape.per_token else 1
+    importance, damage = (
+        calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs) for rows in parts
+    )
+    space = score_space(
+        bench.teacher.encoder, importance, damage, seed=bench.request.seed, progress=bench.observer.progress
+    )
+    return check_scores(space, shape)
 
 
 def search(
@@ -294,7 +300,7 @@ def distil(
         weights=inherited,
         tokens=bench.run.file("tokens"),
         targets=bench.run.file("logits.npy"),
-        loss=logit_loss,
+        loss=distillation_loss(bench.teacher.kind),
         batch=plan(1, ranks=ranks, seed=seed).batch,
         seed=seed,
         pad_id=bench.pad_id,
