@@ -38,7 +38,7 @@ from compressor.search.confirm import Trial, confirm
 from compressor.search.ladder import climb, fresh_latency
 from compressor.space import inherit, student_architecture
 from compressor.tasks import default_length, get_metric, length_summary, points
-from compressor.train import FittingJob, train
+from compressor.train import FittingJob, faster_in_bfloat16, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 PROBE_SECONDS = 1.0
@@ -291,6 +291,7 @@ def distil(
         parent: A trained student that it inherits from instead of the teacher.
     """
     seed, ranks = bench.request.seed, ranks_on(bench.device_fingerprint.usable_cores)
+    one_step = plan(1, ranks=ranks, seed=seed)
     student = _inherited(bench, confirmed, parent)
     repair = parent is not None
     inherited, result = bench.run.file(f"inherited{tag}.safetensors"), weights_path(bench, tag)
@@ -301,12 +302,14 @@ def distil(
         tokens=bench.run.file("tokens"),
         targets=bench.run.file("logits.npy"),
         loss=distillation_loss(bench.teacher.kind),
-        batch=plan(1, ranks=ranks, seed=seed).batch,
+        batch=one_step.batch,
         seed=seed,
         pad_id=bench.pad_id,
     )
+    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, one_step)))
     speed = bench.run.choose(
-        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=seed)
+        f"distil{tag}.examples_per_second",
+        lambda: examples_per_second(job, ranks=ranks, seed=seed, bfloat16=bfloat16),
     )
     rows = len(bench.train.tokens)
     reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
@@ -316,11 +319,12 @@ def distil(
     )
     bench.observer.note(
         f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {ranks} rank(s)"
+        + (", products in bfloat16" if bfloat16 else "")
         + ("" if steps >= wanted_steps(rows, repair=repair) else ", as many as the time budget allows")
     )
     train(
         job,
-        plan(steps, ranks=ranks, seed=seed, repair=repair),
+        plan(steps, ranks=ranks, seed=seed, repair=repair, bfloat16=bfloat16),
         result,
         checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
         progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
