@@ -23,6 +23,7 @@ def problem(
     heads: tuple[int, ...] = (0, 1, 3),
     neurons: tuple[int, ...] = (0, 16, 48),
     limit_share: float = 0.5,
+    per_token: bool = False,
 ) -> SearchProblem:
     """Random costs that rise with the width and are lower for the first token, random damages that fall with it.
 
@@ -32,12 +33,13 @@ def problem(
         heads: Levels.
         neurons: Levels.
         limit_share: The limit as a share of the teacher's cost.
+        per_token: Of the teacher; then there are no costs for the first token.
     """
     random = np.random.default_rng(seed)
-    teacher = Architecture((Layer(heads[-1], neurons[-1]),) * layers, 16, 8, 50, 12, 2, 2)
+    teacher = Architecture((Layer(heads[-1], neurons[-1]),) * layers, 16, 8, 50, 12, 2, 2, per_token=per_token)
     costs = {stem_op(teacher, PRECISION): random.uniform(5, 20)}
     for make, levels in ((attention_op, heads), (feed_forward_op, neurons)):
-        for first_token in (False, True):
+        for first_token in (False,) if per_token else (False, True):
             rising = np.sort(random.uniform(10, 100, size=len(levels))) * (0.4 if first_token else 1.0)
             for width, cost in zip(levels, rising, strict=True):
                 if width:

@@ -45,7 +45,7 @@ def masked_batch(shape: Architecture, lengths: tuple[int, ...] = (7, 3, 1, 5), s
 
 
 def torch_logits(encoder: Encoder, batch: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-    """Logits of the torch module, [batch, classes]."""
+    """Logits of the torch module, [batch, classes] or [batch, length, classes]."""
     with torch.inference_mode():
         logits: NDArray[np.float32] = encoder(*(torch.from_numpy(batch[name]) for name in INPUTS)).numpy()
     return logits

@@ -31,8 +31,8 @@ def ranks_on(cores: int) -> int:
     return min(cores, MAX_RANKS)
 
 
-def plan(steps: int, *, ranks: int, seed: int, repair: bool = False) -> TrainPlan:
+def plan(steps: int, *, ranks: int, seed: int, repair: bool = False, bfloat16: bool = False) -> TrainPlan:
     """A training of that many steps on `ranks` processes, as many as `ranks_on` says."""
     batch = BATCH - BATCH % ranks
     rate = LEARNING_RATE * (REPAIR_RATE if repair else 1.0)
-    return TrainPlan(steps=steps, batch=batch, learning_rate=rate, ranks=ranks, seed=seed)
+    return TrainPlan(steps=steps, batch=batch, learning_rate=rate, ranks=ranks, seed=seed, bfloat16=bfloat16)

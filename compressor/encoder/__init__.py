@@ -4,8 +4,8 @@ from compressor.encoder.attention import Attention
 from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additive_mask
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
-from compressor.encoder.head import Head
-from compressor.encoder.model import INPUTS, Encoder, last_attention
+from compressor.encoder.head import Head, TokenHead, drop_padding
+from compressor.encoder.model import INPUTS, Encoder
 
 __all__ = [
     "FLOAT",
@@ -17,7 +17,8 @@ __all__ = [
     "FeedForward",
     "GraphBuilder",
     "Head",
+    "TokenHead",
     "additive_mask",
+    "drop_padding",
     "emit_additive_mask",
-    "last_attention",
 ]

@@ -9,7 +9,7 @@ from compressor.encoder.attention import Attention
 from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additive_mask
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
-from compressor.encoder.head import Head
+from compressor.encoder.head import Head, TokenHead
 from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Layer, check_architecture
 
@@ -41,7 +41,7 @@ class Encoder(nn.Module):
         self.architecture = check_architecture(architecture)
         self.embeddings = Embeddings(architecture)
         self.layers = nn.ModuleList(EncoderLayer(architecture, layer) for layer in architecture.layers)
-        self.head = Head(architecture)
+        self.head: Head | TokenHead = (TokenHead if architecture.per_token else Head)(architecture)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
     def forward(
         self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None, keep: Sequence[Keep] = ()
     ) -> Tensor:
-        """Logits [batch, classes].
+        """Logits [batch, classes], of a per-token model [batch, length, classes].
 
         Args:
             ids: int64 [batch, length].
@@ -64,10 +64,10 @@ class Encoder(nn.Module):
 
     def from_layer(self, start: int, x: Tensor, mask: Tensor | None, keep: Sequence[Keep] = ()) -> Tensor:
         """Logits from the hidden states [batch, length, hidden] that enter layer `start`; `mask` is additive."""
-        last = last_attention(self.architecture.layers)
+        first_token_from = self.architecture.first_token_from
         for index in range(start, len(self.layers)):
             heads, neurons = keep[index] if keep else (None, None)
-            x = self.run_layer(index, x, mask, first_token=index >= last, heads=heads, neurons=neurons)
+            x = self.run_layer(index, x, mask, first_token=index >= first_token_from, heads=heads, neurons=neurons)
         logits: Tensor = self.head(x)
         return logits
 
@@ -105,33 +105,25 @@ class Encoder(nn.Module):
     def emit(self) -> onnx.ModelProto:
         """The model in ONNX, float32, any batch and any length up to the position table.
 
-        Inputs as `self.inputs`: int64 [batch, length]; output `logits`: float32 [batch, classes].
+        Inputs as `self.inputs`: int64 [batch, length]; output `logits`: float32 [batch, classes], of a per-token model
+        [batch, length, classes].
         """
         graph = GraphBuilder()
         ids, mask, *types = (graph.input(name, INT64, ["batch", "length"]) for name in self.inputs)
         x = self.embeddings.emit(graph, ids, types[0] if types else None)
         additive = emit_additive_mask(graph, mask)
-        last = last_attention(self.architecture.layers)
         for index in range(len(self.layers)):
-            x = self._emit_layer(graph, index, x, additive, last)
-        graph.output(self.head.emit(graph, x), FLOAT, ["batch", self.architecture.classes])
+            x = self._emit_layer(graph, index, x, additive)
+        rows = ["batch", "length"] if self.architecture.per_token else ["batch"]
+        graph.output(self.head.emit(graph, x), FLOAT, [*rows, self.architecture.classes])
         return graph.build("encoder")
 
-    def _emit_layer(self, graph: GraphBuilder, index: int, x: str, mask: str, last: int) -> str:
-        layer = self.layers[index]
+    def _emit_layer(self, graph: GraphBuilder, index: int, x: str, mask: str) -> str:
+        layer, first_token = self.layers[index], index == self.architecture.first_token_from
         if isinstance(layer.attention, Attention):
-            x = layer.attention.emit(graph, x, mask, f"layer{index}.attention", first_token=index == last)
-        elif index == last:
+            x = layer.attention.emit(graph, x, mask, f"layer{index}.attention", first_token=first_token)
+        elif first_token:
             x = graph.first_token(x, f"layer{index}.first")
         if isinstance(layer.feed_forward, FeedForward):
             x = layer.feed_forward.emit(graph, x, f"layer{index}.feed_forward")
         return x
-
-
-def last_attention(layers: Sequence[Layer]) -> int:
-    """Index of the last layer with attention (0 if none has): from it on only the first token is computed.
-
-    Nothing after it moves information between positions and the head reads the first one, so the others have no
-    reader.
-    """
-    return max((index for index, layer in enumerate(layers) if layer.heads), default=0)

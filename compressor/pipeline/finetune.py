@@ -18,7 +18,7 @@ from compressor.runtimes import open_device
 from compressor.tasks import TextTokenizer, encode_split, get_metric, points, read_task
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import load_base
-from compressor.teachers.losses import label_loss
+from compressor.teachers.losses import fine_tuning_loss
 from compressor.teachers.saving import save_teacher
 from compressor.train import FittingJob, train
 
@@ -56,7 +56,7 @@ def finetune(
     """
     check_output(output, force=force)
     task = read_task(data, metric=metric, eval_split=eval_split, agreement=False)
-    base = load_base(model, task.spec.label_names, seed=seed)
+    base = load_base(model, task.spec.label_names, kind=task.spec.kind, seed=seed)
     tokenizer, pad_id = TextTokenizer(model), int(base.config.get("pad_token_id") or 0)
     longest = base.architecture.positions
     tokens, targets = encode_split(tokenizer, task.splits["train"], task.spec, max_length=longest)
@@ -71,7 +71,8 @@ def finetune(
         np.save(folder / "labels.npy", targets.values)
         save_file(base.encoder.state_dict(), folder / "start.safetensors")
         paths = folder / "start.safetensors", folder / "tokens", folder / "labels.npy"
-        job = FittingJob(base.architecture, *paths, label_loss, batch=batch, seed=seed, pad_id=pad_id)
+        loss = fine_tuning_loss(base.kind)
+        job = FittingJob(base.architecture, *paths, loss, batch=batch, seed=seed, pad_id=pad_id)
         plan = TrainPlan(
             steps=steps, batch=batch, learning_rate=_learning_rate(base.architecture.hidden), ranks=ranks, seed=seed
         )

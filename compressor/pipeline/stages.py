@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from compressor.distill import logit_loss
+from compressor.distill import distillation_loss
 from compressor.distill.recipe import fitting_steps, plan, ranks_on, wanted_steps
 from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
@@ -38,7 +38,7 @@ from compressor.search.confirm import Trial, confirm
 from compressor.search.ladder import climb, fresh_latency
 from compressor.space import inherit, student_architecture
 from compressor.tasks import default_length, get_metric, length_summary, points
-from compressor.train import FittingJob, train
+from compressor.train import FittingJob, faster_in_bfloat16, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 PROBE_SECONDS = 1.0
@@ -170,9 +170,15 @@ def score(bench: Workbench) -> ScoredSpace:
     parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:DAMAGE_ROWS]
     if len(parts[1]) == 0:
         parts = parts[0], parts[0]
-    importance, damage = (calibration_batches(tokens.select(rows), pad_id=bench.pad_id) for rows in parts)
-    space = score_space(bench.teacher.encoder, importance, damage, progress=bench.observer.progress)
-    return check_scores(space, bench.teacher.architecture)
+    shape = bench.teacher.architecture
+    outputs = shape.classes if shape.per_token else 1
+    importance, damage = (
+        calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs) for rows in parts
+    )
+    space = score_space(
+        bench.teacher.encoder, importance, damage, seed=bench.request.seed, progress=bench.observer.progress
+    )
+    return check_scores(space, shape)
 
 
 def search(
@@ -285,6 +291,7 @@ def distil(
         parent: A trained student that it inherits from instead of the teacher.
     """
     seed, ranks = bench.request.seed, ranks_on(bench.device_fingerprint.usable_cores)
+    one_step = plan(1, ranks=ranks, seed=seed)
     student = _inherited(bench, confirmed, parent)
     repair = parent is not None
     inherited, result = bench.run.file(f"inherited{tag}.safetensors"), weights_path(bench, tag)
@@ -294,13 +301,15 @@ def distil(
         weights=inherited,
         tokens=bench.run.file("tokens"),
         targets=bench.run.file("logits.npy"),
-        loss=logit_loss,
-        batch=plan(1, ranks=ranks, seed=seed).batch,
+        loss=distillation_loss(bench.teacher.kind),
+        batch=one_step.batch,
         seed=seed,
         pad_id=bench.pad_id,
     )
+    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, one_step)))
     speed = bench.run.choose(
-        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=seed)
+        f"distil{tag}.examples_per_second",
+        lambda: examples_per_second(job, ranks=ranks, seed=seed, bfloat16=bfloat16),
     )
     rows = len(bench.train.tokens)
     reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
@@ -310,11 +319,12 @@ def distil(
     )
     bench.observer.note(
         f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {ranks} rank(s)"
+        + (", products in bfloat16" if bfloat16 else "")
         + ("" if steps >= wanted_steps(rows, repair=repair) else ", as many as the time budget allows")
     )
     train(
         job,
-        plan(steps, ranks=ranks, seed=seed, repair=repair),
+        plan(steps, ranks=ranks, seed=seed, repair=repair, bfloat16=bfloat16),
         result,
         checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
         progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),

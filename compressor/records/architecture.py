@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 from compressor.errors import BorderError
+from compressor.records.task import TaskKind
 
 Activation = Literal["gelu", "relu"]
 HeadActivation = Literal["tanh", "relu", "gelu"]
@@ -43,12 +44,13 @@ class Architecture:
         vocabulary: Rows of the word embedding.
         positions: Rows of the position embedding = longest input.
         token_types: Rows of the token-type embedding; 0 = the family has none.
-        classes: Outputs of the classifier.
+        classes: Outputs of the classifier; 1 = a regression.
         activation: Of the feed-forward sub-layers.
         norm_epsilon: Of every LayerNorm.
         embedding: Width of the embedding tables, projected to `hidden`; None = `hidden`, not projected.
         head_activation: Between the two products of the classification head.
         relative_buckets: Buckets of a learned bias on relative positions, per head; 0 = none.
+        per_token: The classifier reads every token, without a pooler; else the first token, through one.
     """
 
     layers: tuple[Layer, ...]
@@ -63,6 +65,25 @@ class Architecture:
     embedding: int | None = None
     head_activation: HeadActivation = "tanh"
     relative_buckets: int = 0
+    per_token: bool = False
+
+    @property
+    def kind(self) -> TaskKind:
+        """What its outputs are."""
+        if self.per_token:
+            return "token-classification"
+        return "regression" if self.classes == 1 else "text-classification"
+
+    @property
+    def first_token_from(self) -> int:
+        """Index of the layer from which on only the first token is computed; behind the last layer = none.
+
+        Nothing behind the last attention moves information between positions. Where the head reads the first one,
+        the others have no reader from there on (without any attention: from layer 0 on).
+        """
+        if self.per_token:
+            return len(self.layers)
+        return max((index for index, layer in enumerate(self.layers) if layer.heads), default=0)
 
     def with_layers(self, layers: tuple[Layer, ...]) -> "Architecture":
         """The same encoder with other layers; layers with nothing left are dropped."""
@@ -112,7 +133,8 @@ class OpKey:
         head_size: Width of one head (attention), else 0.
         activation: Of a feed-forward op, else "".
         precision: Of its matrix products.
-        first_token: Only the first position of the output is computed (exact where only that one is read).
+        first_token: Only the first position of the output is computed (exact where only that one is read); of a stem:
+            its head reads the first token only.
     """
 
     kind: OpKind

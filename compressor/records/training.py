@@ -20,6 +20,7 @@ class TrainPlan:
         threads: Per rank.
         seed: Of the data order.
         checkpoint_steps: Steps between two checkpoints.
+        bfloat16: Products of the layers in bfloat16, where the processor is faster in it; the rest in float32.
     """
 
     steps: int
@@ -32,6 +33,7 @@ class TrainPlan:
     weight_decay: float = 0.01
     clip: float = 1.0
     checkpoint_steps: int = 500
+    bfloat16: bool = False
 
 
 def check_plan(plan: TrainPlan) -> TrainPlan:

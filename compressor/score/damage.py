@@ -1,7 +1,8 @@
 """Damage of every level of every sub-layer: what the teacher's outputs lose when only that one is cut.
 
-    e(l, k) = mean over examples of T^2 KL(softmax(z / T) || softmax(z_(l,k) / T)),  T = 2
+    e(l, k) = mean over examples of the divergence of z_(l,k) from z
 
+(`divergence.py` has the formula of every kind of task.)
 Replaced-block scoring (Puzzle, Bercovich et al. 2024, section 3.2) on the teacher itself. The hidden states in front
 of each layer are computed once; only the layers behind the cut run again. Level 0 leaves out the whole sub-layer, its
 bias and its norm, as the student will.
@@ -10,16 +11,14 @@ bias and its norm, as the student will.
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor
 
-from compressor.encoder import Encoder, additive_mask
+from compressor.encoder import Encoder, additive_mask, drop_padding
 from compressor.records.score import LayerScore, ScoredSpace, check_scores
 from compressor.score.batches import Batch
+from compressor.score.divergence import divergence, output_variance, squared_error
 from compressor.score.importance import order, unit_importance
 from compressor.space import head_levels, neuron_levels
-
-TEMPERATURE = 2.0
 
 Progress = Callable[[float], None]
 
@@ -29,21 +28,31 @@ def score_space(
     importance_batches: Sequence[Batch],
     damage_batches: Sequence[Batch],
     *,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> ScoredSpace:
-    """Order of the units of every layer and damage of every level."""
+    """Order of the units of every layer and damage of every level.
+
+    Args:
+        teacher: A whole encoder.
+        importance_batches: Text that the units are ordered on.
+        damage_batches: Text that the levels are judged on.
+        seed: Of the classes that the importance draws.
+        progress: Called with the share that is done.
+    """
     shape = teacher.architecture
     levels = head_levels(shape), neuron_levels(shape)
-    importance = unit_importance(teacher, importance_batches)
+    importance = unit_importance(teacher, importance_batches, seed=seed)
     orders = [(order(heads), order(neurons)) for heads, neurons in importance]
     totals = [[torch.zeros(len(k), dtype=torch.float64) for k in levels] for _ in shape.layers]
     rows = sum(len(batch.ids) for batch in damage_batches)
+    variance = output_variance(teacher, damage_batches) if shape.kind == "regression" else 1.0
     for done, batch in enumerate(damage_batches):
         _add_batch(teacher, batch, levels, orders, totals)
         if progress is not None:
             progress((done + 1) / len(damage_batches))
     scores = [
-        LayerScore(heads, neurons, *(tuple(float(x) / rows for x in total) for total in pair))
+        LayerScore(heads, neurons, *(tuple(float(x) / (rows * variance) for x in total) for total in pair))
         for (heads, neurons), pair in zip(orders, totals, strict=True)
     ]
     return check_scores(ScoredSpace(*levels, tuple(scores)), shape)
@@ -58,26 +67,24 @@ def _add_batch(
     totals: list[list[Tensor]],
 ) -> None:
     mask = additive_mask(batch.mask)
+    difference = squared_error if teacher.architecture.kind == "regression" else divergence
+
+    def rest(start: int, x: Tensor) -> Tensor:
+        return drop_padding(teacher.from_layer(start, x, mask), batch.mask)
+
     x = teacher.embeddings(batch.ids, batch.type_ids)
-    target = teacher.from_layer(0, x, mask)
+    target = rest(0, x)
     for index, layer in enumerate(teacher.architecture.layers):
         attention, feed_forward = teacher.sub_layers(index)
         after_attention = attention(x, mask)
         for k, heads in enumerate(levels[0]):
             cut = attention(x, mask, keep=_keep(orders[index][0][:heads], layer.heads)) if heads else x
-            logits = teacher.from_layer(index + 1, feed_forward(cut), mask)
-            totals[index][0][k] += divergence(target, logits)
+            totals[index][0][k] += difference(target, rest(index + 1, feed_forward(cut)))
         for k, neurons in enumerate(levels[1]):
             keep = _keep(orders[index][1][:neurons], layer.neurons)
             cut = feed_forward(after_attention, keep=keep) if neurons else after_attention
-            totals[index][1][k] += divergence(target, teacher.from_layer(index + 1, cut, mask))
+            totals[index][1][k] += difference(target, rest(index + 1, cut))
         x = feed_forward(after_attention)
-
-
-def divergence(target: Tensor, logits: Tensor) -> float:
-    """Sum over rows of T^2 KL(softmax(target / T) || softmax(logits / T)); both [rows, classes]; at least 0."""
-    p, q = (target / TEMPERATURE).log_softmax(-1), (logits / TEMPERATURE).log_softmax(-1)
-    return max(0.0, TEMPERATURE**2 * float(F.kl_div(q, p, reduction="sum", log_target=True)))
 
 
 def _keep(units: tuple[int, ...], width: int) -> Tensor:

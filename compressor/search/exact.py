@@ -12,7 +12,8 @@
 
 The cost of a sub-layer depends on whether all positions or only the first token is computed, that is on which layer
 has the last attention; the programme is solved once for each such layer and the best is taken, which keeps it exact
-(up to the rounding: at most one bin per sub-layer). Same idea as SPDY (Frantar and Alistarh 2022, section 3.2).
+(up to the rounding: at most one bin per sub-layer). A per-token model computes all positions everywhere; there the
+same loop only sees to it that an attention is left. Same idea as SPDY (Frantar and Alistarh 2022, section 3.2).
 """
 
 from dataclasses import dataclass
@@ -85,15 +86,16 @@ def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
         return problem.table.cost(make(shape, width, precision, first_token=first)).value_us
 
     blocks = []
+    first_from = len(shape.layers) if shape.per_token else last
     widest = problem.within or shape.layers
     for index, score in enumerate(space.layers):
         fits = [heads <= widest[index].heads for heads in space.head_levels]
         allowed = [k for k, heads in enumerate(space.head_levels) if fits[k] and _allowed(heads, index, last)]
         heads = tuple(space.head_levels[k] for k in allowed)
-        head_costs = np.array([cost("attention", h, first=index == last) for h in heads])
+        head_costs = np.array([cost("attention", h, first=index == first_from) for h in heads])
         blocks.append(_Choices(heads, head_costs, np.array([score.head_damage[k] for k in allowed])))
         neurons = tuple(n for n in space.neuron_levels if n <= widest[index].neurons)
-        neuron_costs = np.array([cost("feed_forward", n, first=index >= last) for n in neurons])
+        neuron_costs = np.array([cost("feed_forward", n, first=index >= first_from) for n in neurons])
         blocks.append(_Choices(neurons, neuron_costs, np.array(score.neuron_damage[: len(neurons)])))
     return blocks
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from compressor.records.architecture import Architecture, Layer
 from compressor.teachers.family import Family, require
-from compressor.teachers.naming import BERT_LAYER, layer_modules, parameters, tables
+from compressor.teachers.naming import BERT_LAYER, head_modules, layer_modules, parameters, tables
 
 
 def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
@@ -36,11 +36,10 @@ def names(shape: Architecture) -> dict[str, str]:
     """Canonical parameter name -> name in a checkpoint of BERT."""
     modules = {
         "embeddings.norm": "bert.embeddings.LayerNorm",
-        "head.pooler": "bert.pooler.dense",
-        "head.classifier": "classifier",
+        **head_modules(shape, {"head.pooler": "bert.pooler.dense", "head.classifier": "classifier"}),
         **layer_modules("bert.encoder.layer", len(shape.layers), BERT_LAYER),
     }
     return parameters(modules) | tables("bert.embeddings", "word", "position", "token_type")
 
 
-BERT = Family("bert", "bert", "BertForSequenceClassification", architecture, names)
+BERT = Family("bert", "bert", "Bert", architecture, names)

@@ -5,7 +5,7 @@ from typing import Any
 
 from compressor.records.architecture import Architecture, Layer
 from compressor.teachers.family import Family, require
-from compressor.teachers.naming import layer_modules, parameters, tables
+from compressor.teachers.naming import head_modules, layer_modules, parameters, tables
 
 _LAYER = {
     "attention.query": "attention.q_lin",
@@ -47,8 +47,7 @@ def names(shape: Architecture) -> dict[str, str]:
     """Canonical parameter name -> name in a checkpoint."""
     modules = {
         "embeddings.norm": "distilbert.embeddings.LayerNorm",
-        "head.pooler": "pre_classifier",
-        "head.classifier": "classifier",
+        **head_modules(shape, {"head.pooler": "pre_classifier", "head.classifier": "classifier"}),
         **layer_modules("distilbert.transformer.layer", len(shape.layers), _LAYER),
     }
     return parameters(modules) | tables("distilbert.embeddings", "word", "position")
@@ -57,7 +56,7 @@ def names(shape: Architecture) -> dict[str, str]:
 DISTILBERT = Family(
     "distilbert",
     "distilbert",
-    "DistilBertForSequenceClassification",
+    "DistilBert",
     architecture,
     names,
     depth_field="n_layers",

@@ -18,6 +18,7 @@ from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
 from compressor.runtimes.timing import engine_subject, time_alone
 from compressor.tasks.outputs import engine_outputs
 from compressor.tasks.tokens import Tokens
+from compressor.teachers.outputs import reads_tokens
 
 
 def eager_baseline(
@@ -29,7 +30,8 @@ def eager_baseline(
         folder: The teacher.
         feeds: Inputs that are timed.
         tokens: Folder of the rows to answer.
-        outputs: Where the logits [rows, classes] go (.npy).
+        outputs: Where the outputs go (.npy): [rows, classes], of a per-token teacher [tokens, classes] in the order of
+            `tokens`.
         threads: While it is timed.
         seconds: To time it for.
         pad_id: Token id of padding.
@@ -68,12 +70,12 @@ class _EagerEngine:
 def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
     """Do what the spec says; write the raw times and the logits."""
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
-    model = AutoModelForSequenceClassification.from_pretrained(
-        spec["teacher"], local_files_only=True, dtype=torch.float32
-    ).eval()
+    config = json.loads((Path(spec["teacher"]) / "config.json").read_text(encoding="utf-8"))
+    face = AutoModelForTokenClassification if reads_tokens(config) else AutoModelForSequenceClassification
+    model = face.from_pretrained(spec["teacher"], local_files_only=True, dtype=torch.float32).eval()
     engine = _EagerEngine(model, torch.from_numpy)
     feeds = read_feeds(Path(feeds_path))
     device = LocalDevice()

@@ -7,7 +7,7 @@ from typing import Any
 from compressor.records.architecture import Architecture
 from compressor.teachers import bert
 from compressor.teachers.family import Family
-from compressor.teachers.naming import BERT_LAYER, DENSE_HEAD, layer_modules, parameters, tables
+from compressor.teachers.naming import BERT_LAYER, DENSE_HEAD, head_modules, layer_modules, parameters, tables
 
 
 def architecture(config: Mapping[str, Any], classes: int) -> Architecture:
@@ -26,10 +26,10 @@ def names(shape: Architecture) -> dict[str, str]:
     modules = {
         "embeddings.norm": "electra.embeddings.LayerNorm",
         **({"embeddings.projection": "electra.embeddings_project"} if shape.embedding else {}),
-        **DENSE_HEAD,
+        **head_modules(shape, DENSE_HEAD),
         **layer_modules("electra.encoder.layer", len(shape.layers), BERT_LAYER),
     }
     return parameters(modules) | tables("electra.embeddings", "word", "position", "token_type")
 
 
-ELECTRA = Family("electra", "electra", "ElectraForSequenceClassification", architecture, names)
+ELECTRA = Family("electra", "electra", "Electra", architecture, names)

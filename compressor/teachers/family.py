@@ -8,6 +8,10 @@ from torch import Tensor
 
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture
+from compressor.records.task import TaskKind
+
+# How the classes of `transformers` end; a regression is a sequence classification with one output there.
+SEQUENCE_HEAD, TOKEN_HEAD = "ForSequenceClassification", "ForTokenClassification"
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Family:
     Attributes:
         name: `model_type` in its config.json.
         prefix: Of the names of its encoder's weights; checkpoints without a head leave it out.
-        model_class: Class of `transformers` that has it with a classifier.
+        class_prefix: Of its classes in `transformers`.
         architecture: (config, classes) -> canonical architecture; raises InputError where that cannot be.
         names: architecture -> canonical parameter name to the checkpoint's; several may take the same one.
         convert: Checkpoint's weights by canonical name, as they are -> as the canonical encoder has them.
@@ -28,13 +32,17 @@ class Family:
 
     name: str
     prefix: str
-    model_class: str
+    class_prefix: str
     architecture: Callable[[Mapping[str, Any], int], Architecture]
     names: Callable[[Architecture], dict[str, str]]
     convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda weights: weights
     revert: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda weights: weights
     depth_field: str = "num_hidden_layers"
     width_field: str = "intermediate_size"
+
+    def model_class(self, kind: TaskKind) -> str:
+        """Class of `transformers` that has it with the head of a kind of task: `BertForTokenClassification`."""
+        return self.class_prefix + (TOKEN_HEAD if kind == "token-classification" else SEQUENCE_HEAD)
 
 
 def require(config: Mapping[str, Any], field: str, allowed: tuple[object, ...]) -> None:

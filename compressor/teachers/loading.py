@@ -5,8 +5,7 @@ Weights travel as safetensors; a `pytorch_model.bin` is read with `weights_only=
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,13 @@ from torch import Tensor
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.records.architecture import Architecture, check_architecture
+from compressor.records.task import TaskKind
 from compressor.teachers.bert import BERT
 from compressor.teachers.distilbert import DISTILBERT
 from compressor.teachers.electra import ELECTRA
 from compressor.teachers.family import Family
 from compressor.teachers.mpnet import MPNET
+from compressor.teachers.outputs import label_names, reads_tokens, task_kind
 from compressor.teachers.roberta import ROBERTA, XLM_ROBERTA
 
 HEAD_DEVIATION = 0.02  # of a new head's weights, as BERT's own
@@ -39,7 +40,7 @@ class Teacher:
         folder: Where it was read from; also holds its tokenizer files.
         config: Its config.json.
         family: Its adapter.
-        label_names: Index = class id.
+        label_names: Index = class id; of a regression, the name of the score.
         encoder: Canonical encoder with its weights, in evaluation mode.
         digest: SHA-256 of its config and weights.
     """
@@ -56,58 +57,80 @@ class Teacher:
         """Its shape."""
         return self.encoder.architecture
 
+    @property
+    def kind(self) -> TaskKind:
+        """What it was trained for."""
+        return self.architecture.kind
+
 
 def load_teacher(folder: Path) -> Teacher:
     """Read a fine-tuned teacher from a folder in the layout of `save_pretrained`.
 
     Raises:
         InputError: The folder or one of its files is missing, cut off, of an unsupported family, without a
-            classifier, or has weights that are not finite.
+            classifier, of a kind of task that is not supported, or has weights that are not finite.
     """
-    return _load(folder, labels=None, head_seed=None)
+    return _load(folder)
 
 
-def load_base(folder: Path, labels: tuple[str, ...], *, seed: int) -> Teacher:
-    """Read a model to be fine-tuned; where its head does not fit the labels, or there is none, a random one is made.
+def load_base(folder: Path, label_names: tuple[str, ...], *, kind: TaskKind, seed: int) -> Teacher:
+    """Read a model to be fine-tuned; where its head does not fit the task, or there is none, a random one is made.
 
     Args:
         folder: In the layout of `save_pretrained`.
-        labels: Index = class id.
+        label_names: Index = class id; of a regression, the name of the score.
+        kind: What it is to be trained for.
         seed: Of the new head.
 
     Raises:
-        InputError: As `load_teacher`, but for the classifier.
+        InputError: As `load_teacher`, but for the classifier and its kind.
+        BorderError: Kind and number of labels contradict each other.
     """
-    return _load(folder, labels=labels, head_seed=seed)
+    return _load(folder, _Head(kind, label_names, seed))
 
 
-def _load(folder: Path, *, labels: tuple[str, ...] | None, head_seed: int | None) -> Teacher:
+@dataclass(frozen=True)
+class _Head:
+    """The head that a model to be fine-tuned gets."""
+
+    kind: TaskKind
+    label_names: tuple[str, ...]
+    seed: int
+
+
+def _load(folder: Path, head: _Head | None = None) -> Teacher:
     config = _read_config(folder)
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None:
         raise InputError(
             f"{folder}: the family {config.get('model_type')!r} is not supported; supported: {', '.join(FAMILIES)}"
         )
-    try:
-        labels = labels or label_names(config)
-        shape = check_architecture(family.architecture(config, len(labels)))
-    except KeyError as error:
-        raise InputError(f"{folder / 'config.json'} has no field {error}; is it a {family.name} config?") from error
-    except (TypeError, ValueError, ArithmeticError, BorderError) as error:
-        raise InputError(f"{folder / 'config.json'} is not a valid {family.name} config: {error}") from error
+    shape, labels = _architecture(folder, config, family, head)
     path = weights_path(folder)
+    weights = _read_weights(path)
+    if head and reads_tokens(config) != shape.per_token:  # BERT and DistilBERT give both classifiers the same name
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith("classifier.")}
     encoder = Encoder(shape)
-    encoder.load_state_dict(_canonical(_read_weights(path), family, encoder, path, head_seed=head_seed))
+    encoder.load_state_dict(_canonical(weights, family, encoder, path, head_seed=head.seed if head else None))
     digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
     return Teacher(folder, config, family, labels, encoder.eval(), digest)
 
 
-def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the classes, in the order of their ids; `id2label`, else as many numbers as `num_labels` says."""
-    named = config.get("id2label")
-    if isinstance(named, Mapping) and named:
-        return tuple(str(named[key]) for key in sorted(named, key=int))
-    return tuple(str(index) for index in range(int(config.get("num_labels", 2))))
+def _architecture(
+    folder: Path, config: dict[str, Any], family: Family, head: _Head | None
+) -> tuple[Architecture, tuple[str, ...]]:
+    """Shape and names of the outputs, with the head that is wanted or else the config's own."""
+    try:
+        labels, kind = (head.label_names, head.kind) if head else (label_names(config), task_kind(config))
+        shape = replace(family.architecture(config, len(labels)), per_token=kind == "token-classification")
+        check_architecture(shape)
+    except KeyError as error:
+        raise InputError(f"{folder / 'config.json'} has no field {error}; is it a {family.name} config?") from error
+    except (TypeError, ValueError, ArithmeticError, BorderError) as error:
+        raise InputError(f"{folder / 'config.json'} is not a valid {family.name} config: {error}") from error
+    if shape.kind != kind:
+        raise BorderError(f"a model for {kind} cannot have {len(labels)} label(s): {', '.join(labels)}")
+    return shape, labels
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from compressor.records.architecture import Architecture
 from compressor.teachers import bert
 from compressor.teachers.family import Family
-from compressor.teachers.naming import DENSE_HEAD, layer_modules, parameters, tables
+from compressor.teachers.naming import DENSE_HEAD, head_modules, layer_modules, parameters, tables
 
 FIRST_POSITION = 2
 POSITION = "embeddings.position.weight"
@@ -49,7 +49,7 @@ def names(shape: Architecture) -> dict[str, str]:
     """Canonical parameter name -> name in a checkpoint."""
     modules = {
         "embeddings.norm": "mpnet.embeddings.LayerNorm",
-        **DENSE_HEAD,
+        **head_modules(shape, DENSE_HEAD),
         **layer_modules("mpnet.encoder.layer", len(shape.layers), _LAYER),
     }
     shared = "mpnet.encoder.relative_attention_bias.weight"
@@ -67,4 +67,4 @@ def revert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {**weights, POSITION: functional.pad(weights[POSITION], (0, 0, FIRST_POSITION, 0))}
 
 
-MPNET = Family("mpnet", "mpnet", "MPNetForSequenceClassification", architecture, names, convert, revert)
+MPNET = Family("mpnet", "mpnet", "MPNet", architecture, names, convert, revert)

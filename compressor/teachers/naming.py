@@ -1,5 +1,7 @@
 """Checkpoint names that several families share."""
 
+from compressor.records.architecture import Architecture
+
 # Of the layers of BERT, RoBERTa and ELECTRA: canonical module -> theirs.
 BERT_LAYER = {
     "attention.query": "attention.self.query",
@@ -13,6 +15,16 @@ BERT_LAYER = {
 }
 # Of the classification heads of RoBERTa, ELECTRA and MPNet.
 DENSE_HEAD = {"head.pooler": "classifier.dense", "head.classifier": "classifier.out_proj"}
+
+
+def head_modules(shape: Architecture, pooled: dict[str, str]) -> dict[str, str]:
+    """Canonical modules of the head -> theirs.
+
+    Args:
+        shape: Says which head it is.
+        pooled: Of the head on the first token; the one that reads every token has the same name in all families.
+    """
+    return {"head.classifier": "classifier"} if shape.per_token else pooled
 
 
 def layer_modules(prefix: str, count: int, names: dict[str, str]) -> dict[str, str]:

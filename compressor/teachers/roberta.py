@@ -16,7 +16,7 @@ from torch.nn import functional
 from compressor.records.architecture import Architecture
 from compressor.teachers import bert
 from compressor.teachers.family import Family, require
-from compressor.teachers.naming import BERT_LAYER, DENSE_HEAD, layer_modules, parameters, tables
+from compressor.teachers.naming import BERT_LAYER, DENSE_HEAD, head_modules, layer_modules, parameters, tables
 
 FIRST_POSITION = 2
 POSITION, TOKEN_TYPE = "embeddings.position.weight", "embeddings.token_type.weight"
@@ -39,7 +39,7 @@ def names(shape: Architecture) -> dict[str, str]:
     """Canonical parameter name -> name in a checkpoint; `embeddings.type` is folded away by `convert`."""
     modules = {
         "embeddings.norm": "roberta.embeddings.LayerNorm",
-        **DENSE_HEAD,
+        **head_modules(shape, DENSE_HEAD),
         **layer_modules("roberta.encoder.layer", len(shape.layers), BERT_LAYER),
     }
     return parameters(modules) | tables("roberta.embeddings", "word", "position", "token_type")
@@ -60,5 +60,5 @@ def revert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 _PARTS = (architecture, names, convert, revert)
-ROBERTA = Family("roberta", "roberta", "RobertaForSequenceClassification", *_PARTS)
-XLM_ROBERTA = Family("xlm-roberta", "roberta", "XLMRobertaForSequenceClassification", *_PARTS)
+ROBERTA = Family("roberta", "roberta", "Roberta", *_PARTS)
+XLM_ROBERTA = Family("xlm-roberta", "roberta", "XLMRoberta", *_PARTS)

@@ -10,9 +10,15 @@ from safetensors.torch import save_file
 
 from compressor.encoder import Encoder
 from compressor.errors import InputError
+from compressor.records.task import TaskKind
 from compressor.teachers.family import Family
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+# What `transformers` calls the task of a model that reads the first token.
+PROBLEM_TYPES: dict[TaskKind, str] = {
+    "text-classification": "single_label_classification",
+    "regression": "regression",
+}
 
 
 def save_teacher(
@@ -30,7 +36,7 @@ def save_teacher(
         encoder: Weights; layers may be missing and neurons cut evenly.
         family: Whose names the weights get.
         config: Of the model that it comes from.
-        label_names: Index = class id.
+        label_names: Index = class id; of a regression, the name of the score.
         tokenizer: Folder with the tokenizer files.
         folder: Made if it is not there.
 
@@ -46,9 +52,11 @@ def save_teacher(
         folder / "model.safetensors",
         metadata={"format": "pt"},
     )
+    kind = encoder.architecture.kind
     changed = {
-        **config,
-        "architectures": [family.model_class],
+        **{field: value for field, value in config.items() if field != "num_labels"},  # id2label says it
+        "architectures": [family.model_class(kind)],
+        "problem_type": PROBLEM_TYPES.get(kind),
         family.depth_field: len(encoder.layers),
         family.width_field: neurons,
         "id2label": {str(index): name for index, name in enumerate(label_names)},

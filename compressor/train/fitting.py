@@ -1,5 +1,14 @@
 """Fitting an encoder to stored targets, as a job for the training loop: labels for a teacher, logits for a student.
 
+    loss of a row = its share of loss(outputs, targets) / scale
+
+| kind | scale | so that |
+| --- | --- | --- |
+| text classification | 1 | |
+| regression | variance of all targets | clipping and rates fit any range of scores |
+| token classification | mean tokens of a row | a row counts as one, and every token the same |
+
+The scale is one number for the whole training, so a step is still a sum over rows, whichever rank computes them.
 The embedding tables are frozen: a batch touches a few of their rows, and those would only drift away from the rest.
 """
 
@@ -14,13 +23,16 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from compressor.encoder import Encoder
+from compressor.encoder import Encoder, drop_padding
+from compressor.errors import BorderError
 from compressor.records.architecture import Architecture
+from compressor.records.task import TaskKind
 from compressor.tasks.tokens import Tokens
 from compressor.train.job import Setup
 from compressor.train.order import DataOrder
 
-# (outputs, targets) -> the SUM of the rows' losses; a function of a module, so that it can go to another process.
+# (outputs, targets) -> the SUM of the losses of rows, of a per-token model of tokens; a function of a module, so that
+# it can go to another process.
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -32,7 +44,8 @@ class FittingJob:
         architecture: Of the model.
         weights: Where it starts (safetensors).
         tokens: Folder of the training text's tokens.
-        targets: What the loss compares the outputs with, [rows, ...] (.npy).
+        targets: What the loss compares the outputs with, [rows, ...]; of a per-token model flat, [tokens, ...] as in
+            `tokens` (.npy).
         loss: The loss.
         batch: Rows per step.
         seed: Of the data order.
@@ -49,14 +62,23 @@ class FittingJob:
     pad_id: int
 
     def setup(self) -> Setup:
-        """See `Job`."""
+        """See `Job`.
+
+        Raises:
+            BorderError: Targets and tokens do not fit together.
+        """
         model = Encoder(self.architecture)
         model.load_state_dict(load_file(self.weights))
         for table in model.embeddings.tables:
             table.weight.requires_grad_(False)
         tokens = Tokens.load(self.tokens)
-        step = _FittingStep(tokens, np.load(self.targets, mmap_mode="r"), self.loss, self.pad_id)
-        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed))
+        targets = np.load(self.targets, mmap_mode="r")
+        expected = len(tokens.ids) if self.architecture.per_token else len(tokens)
+        if len(targets) != expected:
+            raise BorderError(f"{self.targets}: expected {expected} targets for {self.tokens}, found {len(targets)}")
+        scale = _scale(self.architecture.kind, tokens, targets)
+        step = _FittingStep(tokens, targets, self.loss, self.pad_id, scale, per_token=self.architecture.per_token)
+        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +87,24 @@ class _FittingStep:
     targets: NDArray[Any]
     loss: Loss
     pad_id: int
+    scale: float
+    per_token: bool
 
     def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
         batch = {name: torch.from_numpy(value) for name, value in self.tokens.padded(rows, self.pad_id).items()}
         outputs = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
-        return self.loss(outputs, torch.from_numpy(self.targets[rows]))
+        outputs = drop_padding(outputs, batch["attention_mask"])
+        return self.loss(outputs, torch.from_numpy(self._targets(rows))) / self.scale
+
+    def _targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        if not self.per_token:
+            return self.targets[rows]
+        starts, ends = self.tokens.offsets[rows], self.tokens.offsets[rows + 1]
+        return np.concatenate([self.targets[start:end] for start, end in zip(starts, ends, strict=True)])
+
+
+def _scale(kind: TaskKind, tokens: Tokens, targets: NDArray[Any]) -> float:
+    if kind == "token-classification":
+        return len(tokens.ids) / len(tokens)
+    # Targets that are all the same have no spread to measure errors in.
+    return (float(np.var(targets, dtype=np.float64)) or 1.0) if kind == "regression" else 1.0

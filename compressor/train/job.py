@@ -19,11 +19,19 @@ class Step(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """A model that is ready to be trained; parameters without `requires_grad` stay as they are."""
+    """A model that is ready to be trained; parameters without `requires_grad` stay as they are.
+
+    Attributes:
+        model: What is trained.
+        step: Its loss.
+        order: Which rows are in which step.
+        inner: The part of the model whose products may be rounded to bfloat16; not what its outputs are read from.
+    """
 
     model: nn.Module
     step: Step
     order: DataOrder
+    inner: nn.Module | None = None
 
 
 class Job(Protocol):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from compressor.errors import CompressorError
 from compressor.records.training import TrainPlan
+from compressor.train.bfloat16 import round_products
 from compressor.train.flat import FlatParameters
 from compressor.train.job import Job, Setup
 
@@ -34,12 +35,19 @@ def learning_rate(plan: TrainPlan, step: int) -> float:
 
 
 class Trainer:
-    """One rank of a training: `run`, then read the model."""
+    """One rank of a training: `run`, then read the model.
+
+    Attributes:
+        model: What is trained.
+        rounded_products: Number of its linear layers that compute in bfloat16.
+    """
 
     def __init__(self, job: Job, plan: TrainPlan, *, rank: int = 0, all_reduce: AllReduce | None = None) -> None:
         self._plan, self._rank = plan, rank
         self._all_reduce = all_reduce
         self._setup: Setup = job.setup()
+        inner = self._setup.inner if plan.bfloat16 else None
+        self.rounded_products = 0 if inner is None else round_products(inner)
         self.model = self._setup.model.train()
         self._flat = FlatParameters(self.model)
         self._optimiser = torch.optim.AdamW(self._flat.groups(plan.weight_decay), lr=plan.learning_rate, fused=True)

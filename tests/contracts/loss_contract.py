@@ -60,11 +60,6 @@ class LossContract:
         assert teacher.grad is None
         assert student.grad.abs().max() > 1e-3
 
-    def test_a_constant_added_to_a_row_of_the_teacher_changes_nothing(self) -> None:
-        student, teacher = logits()
-        shifted = teacher + torch.linspace(-5, 5, len(teacher))[:, None]
-        assert self.loss(student, shifted).item() == pytest.approx(self.loss(student, teacher).item(), rel=1e-4)
-
     def test_large_logits_stay_finite(self) -> None:
         student, teacher = logits(scale=3e4)
         found = self.loss(student, teacher)

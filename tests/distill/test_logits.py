@@ -21,6 +21,12 @@ class TestLogitLoss(LossContract):
         return found
 
 
+def test_a_constant_added_to_a_row_of_the_teacher_changes_nothing() -> None:
+    student, teacher = logits()
+    shifted = teacher + torch.linspace(-5, 5, len(teacher))[:, None]
+    assert logit_loss(student, shifted).item() == pytest.approx(logit_loss(student, teacher).item(), rel=1e-4)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 5.0])
 def test_the_temperature_is_a_parameter(temperature: float) -> None:
     student, teacher = logits()

@@ -39,8 +39,12 @@ def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int) -> None:
 
 @pytest.mark.parametrize(
     ("reports", "expected"),
-    [([(10.0, 4), (12.0, 14), (13.0, 24)], 20 * 64 / 3.0), ([(8.0, 24)], 24 * 64 / 8.0)],
-    ids=["between the first and the last report", "one report: since the start"],
+    [
+        ([(10.0, 4), (12.0, 14), (13.0, 24)], 20 * 64 / 3.0),
+        ([(8.0, 24)], 24 * 64 / 8.0),
+        ([(8.0, 16), (8.00001, 24)], 24 * 64 / 8.00001),
+    ],
+    ids=["between the first and the last report", "one report: since the start", "two at once: since the start"],
 )
 def test_the_speed_is_that_of_the_steps_behind_the_first_report(
     reports: list[tuple[float, int]], expected: float, monkeypatch: pytest.MonkeyPatch

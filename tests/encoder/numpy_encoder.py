@@ -20,8 +20,10 @@ class NumpyEncoder:
         self.weights = {name: tensor.numpy().astype(np.float64) for name, tensor in encoder.state_dict().items()}
 
     def logits(self, batch: dict[str, NDArray[np.int64]]) -> F64:
-        """[batch, classes]."""
+        """[batch, classes], of a per-token model [batch, length, classes]."""
         x = self.hidden_states(batch)
+        if self.shape.per_token:
+            return self._linear(x, "head.classifier")
         pooled = np.tanh(self._linear(x[:, 0], "head.pooler"))
         return self._linear(pooled, "head.classifier")
 

@@ -8,9 +8,9 @@ from encoder.numpy_encoder import NumpyEncoder
 from onnx import numpy_helper
 from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_logits
 
-from compressor.encoder import INPUTS, Encoder, additive_mask, last_attention
+from compressor.encoder import INPUTS, Encoder, additive_mask, drop_padding
 from compressor.errors import BorderError
-from compressor.records.architecture import Architecture, Layer
+from compressor.records.architecture import Architecture
 
 # float32 has 6e-8 per operation; sums of at most 64 terms of size 1, through at most four normalised layers.
 TOLERANCE = 1e-5
@@ -29,6 +29,12 @@ SHAPES = {
     "relu": tiny((2, 32), (1, 16), activation="relu"),
     "odd sizes": tiny((3, 7), (1, 5), hidden=10, head_size=3, classes=2, vocabulary=11, token_types=1),
     "large epsilon": tiny((2, 32), norm_epsilon=0.1),
+    "one output": tiny((2, 32), (1, 16), classes=1),
+    "per token": tiny((2, 32), (1, 16), per_token=True),
+    "per token, no attention last": tiny((2, 32), (0, 32), per_token=True),
+    "per token, attention only": tiny((2, 0), (1, 0), per_token=True),
+    "per token, no layers": tiny(per_token=True),
+    "per token, one class": tiny((2, 32), (2, 16), classes=1, per_token=True),
 }
 
 
@@ -98,6 +104,9 @@ def test_padding_does_not_change_the_logits(encoder: Encoder, emitted: bool) -> 
         results = [onnx_logits(model, feeds)[0] for feeds in (batch, alone, rubbish)]
     else:
         results = [torch_logits(encoder, feeds)[0] for feeds in (batch, alone, rubbish)]
+    if encoder.architecture.per_token:  # what a padded position answers is nobody's business
+        assert [len(logits) for logits in results] == [7, 4, 7]
+        results = [logits[:4] for logits in results]
     np.testing.assert_allclose(results[1], results[0], rtol=0, atol=TOLERANCE)
     np.testing.assert_array_equal(results[2], results[0])
 
@@ -190,14 +199,6 @@ def test_keep_scales_heads_and_neurons() -> None:
     np.testing.assert_allclose(kept, torch_logits(encoder, batch), rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize(
-    ("layers", "index"),
-    [((), 0), ((Layer(0, 1), Layer(0, 1)), 0), ((Layer(1, 1), Layer(1, 1), Layer(0, 1)), 1), ((Layer(2, 0),), 0)],
-)
-def test_last_attention(layers: tuple[Layer, ...], index: int) -> None:
-    assert last_attention(layers) == index
-
-
 def rows_of_products(shape: Architecture) -> dict[str, int | str]:
     """Positions (1 or "length") of every product's result, by onnx's shape inference at batch 2, length 7."""
     model = random_encoder(shape).emit()
@@ -227,6 +228,21 @@ def test_behind_the_last_attention_only_one_position_is_computed() -> None:
         "layer2.feed_forward.output": 1,
     }
     assert set(rows_of_products(tiny((0, 16), (0, 16))).values()) == {1}
+
+
+def test_a_per_token_model_computes_every_position_everywhere() -> None:
+    rows = rows_of_products(tiny((2, 16), (1, 16), (0, 16), per_token=True))
+    assert set(rows.values()) == {7}
+    assert {"layer1.attention.qkv", "layer2.feed_forward.output"} <= set(rows)
+
+
+def test_dropping_the_padding_keeps_the_real_tokens_row_after_row() -> None:
+    mask = torch.tensor([[1, 1, 0], [1, 0, 0], [1, 1, 1]])
+    outputs = torch.arange(18.0).reshape(3, 3, 2)
+    kept = drop_padding(outputs, mask)
+    assert kept[:, 0].tolist() == [0.0, 2.0, 6.0, 12.0, 14.0, 16.0]
+    pooled = torch.arange(6.0).reshape(3, 2)
+    assert drop_padding(pooled, mask) is pooled
 
 
 def test_emitting_twice_gives_the_same_file() -> None:

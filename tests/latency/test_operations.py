@@ -21,7 +21,7 @@ def feed_forward(neurons: int, *, first: bool = False, precision: Precision = IN
     return OpKey("feed_forward", neurons, 16, 0, "gelu", precision, first_token=first)
 
 
-STEM = OpKey("stem", 0, 16, 0, "", INT8, first_token=False)
+STEM = OpKey("stem", 0, 16, 0, "", INT8, first_token=True)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,25 @@ def test_every_candidate_once(precision: Precision) -> None:
     assert len(found) == 1 + 2 * (len(heads) + len(neurons))
 
 
+def test_a_per_token_model_has_another_stem_and_no_op_for_the_first_token_only() -> None:
+    shape = tiny((2, 32), (0, 16), (1, 48), (0, 64), per_token=True)
+    stem, *ops = operations(shape, INT8)
+    assert stem == stem_op(shape, INT8) != STEM
+    assert str(stem) != str(STEM)  # the key of a stored table is made of these
+    assert ops == [
+        *(attention(2), feed_forward(32), feed_forward(16)),
+        *(attention(1), feed_forward(48), feed_forward(64)),
+    ]
+    teacher = tiny((4, 64), (4, 64), per_token=True)
+    found = candidate_ops(teacher, INT8)
+    assert not any(op.first_token for op in found)
+    assert len(set(found)) == len(found) == 1 + 4 + len(neuron_levels(teacher)[1:])
+
+
+@pytest.mark.parametrize("per_token", [False, True])
 @pytest.mark.parametrize("first", [(4, 48), (0, 16), (1, 0)])
 @pytest.mark.parametrize("second", [(4, 48), (0, 48), (3, 0)])
-def test_candidates_cover_every_student(first: tuple[int, int], second: tuple[int, int]) -> None:
-    teacher: Architecture = tiny((4, 48), (4, 48))
-    student = tiny(first, second)
+def test_candidates_cover_every_student(first: tuple[int, int], second: tuple[int, int], per_token: bool) -> None:
+    teacher: Architecture = tiny((4, 48), (4, 48), per_token=per_token)
+    student = tiny(first, second, per_token=per_token)
     assert set(operations(student, INT8)) <= set(candidate_ops(teacher, INT8))

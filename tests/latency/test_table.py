@@ -40,10 +40,20 @@ OPTIONS = CompileOptions(1)
 WORKLOAD = Workload(batch=2, sequence_length=7, threads=1)
 
 
+TOKEN_TEACHER = replace(TEACHER, per_token=True)
+
+
 @pytest.fixture(scope="module", params=list(Precision))
 def table(request: pytest.FixtureRequest) -> LatencyTable:
     """All candidates, without noise."""
     return measure_table(FakeDevice(), "fake", TEACHER, candidate_ops(TEACHER, request.param), OPTIONS, WORKLOAD)
+
+
+@pytest.fixture(scope="module", params=list(Precision))
+def token_table(request: pytest.FixtureRequest) -> LatencyTable:
+    """The same of a per-token teacher."""
+    ops = candidate_ops(TOKEN_TEACHER, request.param)
+    return measure_table(FakeDevice(), "fake", TOKEN_TEACHER, ops, OPTIONS, WORKLOAD)
 
 
 def whole_model_us(shape: Architecture, precision: Precision) -> float:
@@ -68,6 +78,13 @@ def test_the_sum_of_the_entries_is_what_whole_models_take(table: LatencyTable) -
     assert len(students) > 15
     for shape in students:
         predicted, real = estimate(table, shape, precision), whole_model_us(shape, precision)
+        assert predicted.value_us == pytest.approx(real, rel=0.01), shape.layers
+
+
+def test_the_entries_of_a_per_token_teacher_add_up_too(token_table: LatencyTable) -> None:
+    precision = token_table.entries[0].op.precision
+    for shape in [replace(shape, per_token=True) for shape in (*random_students(), TEACHER, tiny())]:
+        predicted, real = estimate(token_table, shape, precision), whole_model_us(shape, precision)
         assert predicted.value_us == pytest.approx(real, rel=0.01), shape.layers
 
 
@@ -112,11 +129,12 @@ OPS = [
 
 @pytest.mark.parametrize("precision", Precision)
 @pytest.mark.parametrize("options", LocalDevice().option_variants(1), ids=lambda o: f"without {o.disabled_fusions}")
+@pytest.mark.parametrize("per_token", [False, True])
 def test_probes_run_the_operators_of_whole_models(
-    precision: Precision, options: CompileOptions, tmp_path: Path
+    precision: Precision, options: CompileOptions, per_token: bool, tmp_path: Path
 ) -> None:
     """After the runtime's optimiser: stem + what a further copy adds = model: the same kernels and fusions."""
-    shape = tiny((2, 32), (0, 16), (3, 32), (1, 48), (0, 32))
+    shape = tiny((2, 32), (0, 16), (3, 32), (1, 48), (0, 32), per_token=per_token)
 
     def operators(model: onnx.ModelProto) -> Counter[str]:
         LocalDevice().save_engine(model.SerializeToString(), options, tmp_path / "engine.onnx")
@@ -143,10 +161,13 @@ def test_a_probe_is_a_valid_graph_of_its_copies(op: OpKey, precision: Precision,
     assert found["MatMulInteger"] == found["DynamicQuantizeLinear"] == (products if precision == "int8" else 0)
 
 
-@pytest.mark.parametrize("op", [*OPS, stem_op(TEACHER, Precision.FP32)], ids=str)
+@pytest.mark.parametrize(
+    "op", [*OPS, stem_op(TEACHER, Precision.FP32), stem_op(TOKEN_TEACHER, Precision.FP32)], ids=str
+)
 def test_probes_run_on_their_inputs(op: OpKey) -> None:
-    graphs = [stem_graph(TEACHER, op)] if op.kind == "stem" else [op_graph(TEACHER, op, n) for n in (FEW, MANY)]
-    for feeds in op_feeds(TEACHER, op, WORKLOAD):
+    shape = TEACHER if op.first_token else TOKEN_TEACHER
+    graphs = [stem_graph(shape, op)] if op.kind == "stem" else [op_graph(shape, op, n) for n in (FEW, MANY)]
+    for feeds in op_feeds(shape, op, WORKLOAD):
         for graph in graphs:
             session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
             output = session.run(None, {node.name: feeds[node.name] for node in session.get_inputs()})[0]
@@ -226,7 +247,7 @@ def test_an_op_that_was_not_measured_is_named() -> None:
     )
     with pytest.raises(InputError, match="has no entry for `attention 2 x 8 of 16, fp32, first token`"):
         estimate(table, tiny((2, 32)), Precision.FP32)
-    with pytest.raises(InputError, match="has no entry for `stem of 16, int8`; it covers stem/fp32"):
+    with pytest.raises(InputError, match="has no entry for `stem of 16, int8, first token`; it covers stem/fp32"):
         estimate(table, tiny(), Precision.INT8)
 
 

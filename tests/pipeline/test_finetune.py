@@ -51,7 +51,10 @@ def test_a_bare_encoder_becomes_a_teacher(bare: Path, tiny_data: Path, tmp_path:
 
 
 def test_a_new_head_depends_on_the_seed_only_and_the_rest_not_at_all(bare: Path, tiny_teacher: Path) -> None:
-    first, again, other = (load_base(bare, ("a", "b", "c"), seed=seed).encoder.state_dict() for seed in (1, 1, 2))
+    first, again, other = (
+        load_base(bare, ("a", "b", "c"), kind="text-classification", seed=seed).encoder.state_dict()
+        for seed in (1, 1, 2)
+    )
     body = load_teacher(tiny_teacher).encoder.state_dict()
     for name, tensor in first.items():
         assert torch.equal(tensor, again[name])

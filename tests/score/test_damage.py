@@ -1,5 +1,9 @@
 """Damage of every level against explicit forward passes of students that are really cut."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +14,7 @@ from compressor.errors import BorderError
 from compressor.records.architecture import Cut, Layer, LayerCut
 from compressor.records.score import ScoredSpace
 from compressor.score import Batch, calibration_batches, score_space
-from compressor.score.damage import divergence
+from compressor.score.divergence import divergence
 from compressor.space import inherit
 from compressor.tasks import Tokens
 
@@ -132,12 +136,65 @@ def test_the_divergence_is_that_of_numpy_and_never_negative() -> None:
     assert 0 <= divergence(torch.from_numpy(p), tiny_difference) < 1e-4
 
 
+def other_teacher(**changes: Any) -> Encoder:
+    """`teacher` with another head."""
+    encoder = random_encoder(replace(SHAPE, **changes))
+    body = {name: tensor for name, tensor in teacher().state_dict().items() if "head" not in name}
+    encoder.load_state_dict(body, strict=False)
+    return encoder
+
+
+def damage_and_students(encoder: Encoder) -> Iterator[tuple[float, Encoder]]:
+    """Some damages of a teacher, each with the student that is really cut like that."""
+    space = score_space(encoder, batches()[0], batches()[0])
+    for index, level in ((0, 1), (2, 0), (2, 2)):
+        kept = tuple(sorted(space.layers[index].head_order[: space.head_levels[level]]))
+        yield space.layers[index].head_damage[level], inherit(encoder, only(index, LayerCut(kept, WHOLE.neurons)))
+    for index, level in ((0, 0), (1, 1), (2, 1)):
+        kept = tuple(sorted(space.layers[index].neuron_order[: space.neuron_levels[level]]))
+        yield space.layers[index].neuron_damage[level], inherit(encoder, only(index, LayerCut(WHOLE.heads, kept)))
+
+
+def test_the_damage_of_a_per_token_teacher_sums_the_real_tokens_of_a_row() -> None:
+    encoder = other_teacher(per_token=True)
+    for found, student in damage_and_students(encoder):
+        expected = 0.0
+        for rows in batches()[1]:
+            real = rows["attention_mask"].astype(bool)
+            ours, theirs = torch_logits(encoder, rows)[real], torch_logits(student, rows)[real]
+            expected += mean_divergence(ours, theirs) * real.sum() / len(LENGTHS)
+        assert found == pytest.approx(expected, rel=1e-3)
+        assert expected > 1e-2
+
+
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_the_damage_of_a_regression_is_the_lost_share_of_its_variance(scale: float) -> None:
+    encoder = other_teacher(classes=1)
+    with torch.no_grad():
+        encoder.head.classifier.weight.mul_(scale)
+    for found, student in damage_and_students(encoder):
+        ours, theirs = (np.concatenate([torch_logits(m, rows) for rows in batches()[1]]) for m in (encoder, student))
+        assert found == pytest.approx(np.square(ours - theirs).mean() / ours.var(), rel=1e-3)
+        assert found > 1e-3
+
+
+def test_a_regression_that_always_answers_the_same_has_no_damage() -> None:
+    encoder = other_teacher(classes=1)
+    with torch.no_grad():
+        encoder.head.classifier.weight.zero_()
+    space = score_space(encoder, batches()[0], batches()[0])
+    assert {damage for score in space.layers for damage in (*score.head_damage, *score.neuron_damage)} == {0.0}
+
+
 def test_calibration_batches_hold_every_row_once_and_mask_the_padding() -> None:
     random = np.random.default_rng(3)
     lengths = random.integers(2, 12, size=50)
     ids = np.arange(lengths.sum(), dtype=np.int32)  # every token tells its row
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     tokens = Tokens(ids, (ids % 2).astype(np.uint8), offsets)
+    assert len(calibration_batches(tokens, pad_id=-1, batch_tokens=10_000)) == 1
+    wide = calibration_batches(tokens, pad_id=-1, batch_tokens=10_000, outputs_per_token=2**15)
+    assert max(batch.ids.numel() for batch in wide) <= 2**20 // 2**15
     found = calibration_batches(tokens, pad_id=-1, batch_tokens=64)
     assert all(batch.ids.numel() <= 64 for batch in found)
     assert len(found) > 3

@@ -1,14 +1,17 @@
 """Importance of units against finite differences and against a second formula."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from tiny_models import masked_batch, random_encoder, tiny
 from torch import Tensor
 
-from compressor.encoder import Encoder, additive_mask
+from compressor.encoder import Encoder, additive_mask, drop_padding
 from compressor.score import Batch, unit_importance
-from compressor.score.importance import order
+from compressor.score.importance import MOST_CLASSES, order
 
 SHAPE = tiny((2, 16), (0, 16), (3, 0), (1, 32))
 
@@ -57,6 +60,67 @@ def test_it_is_the_fisher_information_found_by_finite_differences() -> None:
             # Gradients in float32: relative error of some 1e-6 of the largest one, squared and summed.
             np.testing.assert_allclose(a.numpy(), b, rtol=1e-3, atol=1e-6)
     assert [tuple(len(part) for part in pair) for pair in found] == [(2, 16), (0, 16), (3, 0), (1, 32)]
+
+
+def fisher_by_jacobian(encoder: Encoder, batch: Batch) -> Tensor:
+    """Exact, one backward pass per token (or row) and class; heads and neurons of all layers [units], float64."""
+    encoder, regression = encoder.double(), encoder.architecture.kind == "regression"
+    layers = encoder.architecture.layers
+    factors = [torch.ones(1, width).double().requires_grad_() for w in layers for width in (w.heads, w.neurons)]
+    totals = [torch.zeros(factor.shape[1]).double() for factor in factors]
+    for row in range(len(batch.ids)):
+        x = encoder.embeddings(batch.ids[row : row + 1], batch.type_ids[row : row + 1])
+        mask = batch.mask[row : row + 1]
+        keep = list(zip(factors[::2], factors[1::2], strict=True))
+        outputs = drop_padding(encoder.from_layer(0, x, additive_mask(mask).double(), keep), mask)
+        for value in (outputs if regression else outputs.log_softmax(-1)).flatten():
+            weight = 1.0 if regression else float(value.detach().exp())
+            gradients = torch.autograd.grad(value, factors, retain_graph=True, allow_unused=True)
+            for total, gradient in zip(totals, gradients, strict=True):
+                total += weight * (0.0 if gradient is None else gradient[0].square())
+    return torch.cat(totals)
+
+
+def flat(found: list[tuple[Tensor, Tensor]]) -> Tensor:
+    return torch.cat([part for pair in found for part in pair])
+
+
+def test_of_a_regression_it_is_the_squared_gradient_of_the_output() -> None:
+    shape, batch = replace(SHAPE, classes=1), as_batch((7, 3, 1, 5))
+    found = flat(unit_importance(random_encoder(shape), [batch]))
+    torch.testing.assert_close(found, fisher_by_jacobian(random_encoder(shape), batch), rtol=1e-3, atol=1e-6)
+    assert found.max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"per_token": True}, {"per_token": True, "classes": 12}, {"classes": 12}],
+    ids=["tokens", "tokens and many classes", "many classes"],
+)
+def test_the_drawn_estimate_is_right_on_average(changes: dict[str, Any]) -> None:
+    shape, batch = replace(SHAPE, **changes), as_batch((7, 3, 1, 5))
+    encoder = random_encoder(shape)
+    draws = torch.stack([flat(unit_importance(encoder, [batch], seed=seed)) for seed in range(250)])
+    expected = fisher_by_jacobian(random_encoder(shape), batch)
+    used = expected > 1e-9
+    assert used.sum() > 40
+    error = (draws.mean(0) - expected)[used] / (draws.std(0)[used] / 250**0.5)
+    assert error.square().mean().sqrt() < 2  # of size 1 if it is unbiased
+    assert (draws.mean(0)[used].sum() / expected[used].sum()).item() == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_drawn_follows_from_the_seed() -> None:
+    encoder, batch = random_encoder(replace(SHAPE, per_token=True)), as_batch((6, 2, 4))
+    first, again, other = (flat(unit_importance(encoder, [batch], seed=seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(("classes", "drawn"), [(MOST_CLASSES, False), (MOST_CLASSES + 1, True)])
+def test_a_few_classes_are_added_up_exactly(classes: int, drawn: bool) -> None:
+    encoder, batch = random_encoder(replace(SHAPE, classes=classes)), as_batch((6, 2, 4))
+    first, other = (flat(unit_importance(encoder, [batch], seed=seed)) for seed in (0, 1))
+    assert torch.equal(first, other) != drawn
 
 
 def test_two_classes_agree_with_the_formula_of_the_logit() -> None:

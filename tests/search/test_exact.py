@@ -19,8 +19,9 @@ from compressor.search.exact import BINS
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("share", [0.15, 0.35, 0.6, 0.9])
 @pytest.mark.parametrize("layers", [2, 3])
-def test_it_is_the_best_of_all_combinations(seed: int, share: float, layers: int) -> None:
-    task = problem(seed, layers=layers, limit_share=share)
+@pytest.mark.parametrize("per_token", [False, True])
+def test_it_is_the_best_of_all_combinations(seed: int, share: float, layers: int, per_token: bool) -> None:
+    task = problem(seed, layers=layers, limit_share=share, per_token=per_token)
     if least_damage(task, bins=BINS) == math.inf:
         with pytest.raises(InfeasibleError):
             exact_search(task)
@@ -42,7 +43,7 @@ def test_the_rounding_costs_at_most_a_bin_per_sub_layer() -> None:
 def test_sub_layers_behind_the_last_attention_cost_what_the_first_token_costs() -> None:
     # Only if the feed-forward parts of layers 1 and 2 are counted for one token is there room for both.
     task = problem(1, heads=(0, 1), neurons=(0, 16))
-    costs = {"stem": 1.0, "attention": 10.0, "feed_forward": 10.0}
+    costs = {"stem": 10.0, "attention": 10.0, "feed_forward": 10.0}
     entries = tuple(
         TableEntry(e.op, replace(e.cost, value_us=costs[e.op.kind] * (0.1 if e.op.first_token else 1.0)))
         for e in task.table.entries
@@ -151,5 +152,5 @@ def test_the_programme_counts_the_ops_of_the_latency_package() -> None:
     task = problem(4)
     widths = (Layer(1, 16), Layer(3, 0), Layer(0, 48))
     ops = operations(task.teacher.with_layers(widths), PRECISION)
-    assert [op.first_token for op in ops] == [False, False, False, True, True]
+    assert [op.first_token for op in ops] == [True, False, False, True, True]
     assert cost_us(task, widths) == pytest.approx(sum(task.table.cost(op).value_us for op in ops))

@@ -7,62 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from teachers.families import CASES, KINDS, LABELS, saved
 
-from compressor.encoder import Encoder
+from compressor.encoder import Encoder, drop_padding
 from compressor.export.graphs import final_graph
 from compressor.records.architecture import Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions
+from compressor.records.task import TaskKind
 from compressor.runtimes.local import LocalDevice
 from compressor.space import inherit
 from compressor.teachers import FAMILIES, load_teacher
 from compressor.teachers.saving import save_teacher
-
-BERT_LIKE = {
-    "hidden_size": 32,
-    "num_attention_heads": 4,
-    "num_hidden_layers": 3,
-    "intermediate_size": 48,
-    "vocab_size": 120,
-    "num_labels": 3,
-    "hidden_act": "gelu",
-}
-CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "bert": ("Bert", {**BERT_LIKE, "max_position_embeddings": 40}),
-    "roberta": ("Roberta", {**BERT_LIKE, "max_position_embeddings": 42, "type_vocab_size": 1, "pad_token_id": 1}),
-    "xlm-roberta": (
-        "XLMRoberta",
-        {**BERT_LIKE, "max_position_embeddings": 42, "type_vocab_size": 1, "pad_token_id": 1},
-    ),
-    "distilbert": (
-        "DistilBert",
-        {
-            "dim": 32,
-            "n_heads": 4,
-            "n_layers": 3,
-            "hidden_dim": 48,
-            "vocab_size": 120,
-            "num_labels": 3,
-            "max_position_embeddings": 40,
-        },
-    ),
-    "electra": ("Electra", {**BERT_LIKE, "embedding_size": 16, "max_position_embeddings": 40}),
-    "mpnet": ("MPNet", {**BERT_LIKE, "max_position_embeddings": 42, "pad_token_id": 1}),
-}
-
-
-def saved(name: str, folder: Path, **changes: Any) -> Any:
-    """A model of a family with random weights, biases and norms too, saved to a folder."""
-    import transformers
-
-    prefix, fields = CASES[name]
-    torch.manual_seed(7)
-    config = getattr(transformers, f"{prefix}Config")(**{**fields, **changes})
-    model = getattr(transformers, f"{prefix}ForSequenceClassification")(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    return model
 
 
 def masked(model: Any, length: int = 33) -> dict[str, torch.Tensor]:
@@ -77,24 +32,32 @@ def masked(model: Any, length: int = 33) -> dict[str, torch.Tensor]:
 
 
 def expected(model: Any, batch: dict[str, torch.Tensor]) -> np.ndarray:
+    """Of the real tokens: families number the positions of padding as they like."""
     with torch.no_grad():
-        return np.asarray(model(**batch).logits.numpy())
+        return np.asarray(drop_padding(model(**batch).logits, batch["attention_mask"]).numpy())
 
 
 def answers(encoder: Encoder, batch: dict[str, torch.Tensor]) -> np.ndarray:
     with torch.no_grad():
-        return np.asarray(encoder(batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids")).numpy())
+        outputs = encoder(batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
+        return np.asarray(drop_padding(outputs, batch["attention_mask"]).numpy())
 
 
 def test_every_family_has_a_case() -> None:
     assert set(CASES) == set(FAMILIES)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CASES)
-def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
-    model = saved(name, tmp_path)
+def test_logits_are_those_of_transformers(name: str, kind: TaskKind, tmp_path: Path) -> None:
+    model = saved(name, tmp_path, kind)
     batch = masked(model)
-    np.testing.assert_allclose(answers(load_teacher(tmp_path).encoder, batch), expected(model, batch), atol=1e-4)
+    teacher = load_teacher(tmp_path)
+    assert teacher.kind == kind
+    wanted = expected(model, batch)
+    rows = 33 + 9 + 20 if kind == "token-classification" else 3
+    assert wanted.shape == (rows, len(LABELS[kind]))
+    np.testing.assert_allclose(answers(teacher.encoder, batch), wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["bert", "electra"])
@@ -111,10 +74,11 @@ def test_electra_without_a_projection(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers(load_teacher(tmp_path).encoder, batch), expected(model, batch), atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("length", [1, 12, 40])
-def test_the_emitted_graph_computes_the_same(name: str, length: int, tmp_path: Path) -> None:
-    saved(name, tmp_path)
+def test_the_emitted_graph_computes_the_same(name: str, length: int, kind: TaskKind, tmp_path: Path) -> None:
+    saved(name, tmp_path, kind)
     encoder = load_teacher(tmp_path).encoder
     graph = final_graph(encoder, Precision.FP32)
     engine = LocalDevice().compile(graph.SerializeToString(), CompileOptions(1))
@@ -124,12 +88,15 @@ def test_the_emitted_graph_computes_the_same(name: str, length: int, tmp_path: P
     mask[1, max(1, length // 2) :] = 0
     feeds = {"input_ids": ids.numpy(), "attention_mask": mask.numpy(), "token_type_ids": np.zeros_like(ids.numpy())}
     found = engine.run({input_name: feeds[input_name] for input_name in engine.inputs})
-    np.testing.assert_allclose(found, answers(encoder, {"input_ids": ids, "attention_mask": mask}), atol=1e-5)
+    assert found.shape == (*((2, length) if kind == "token-classification" else (2,)), len(LABELS[kind]))
+    real = drop_padding(torch.from_numpy(found), mask).numpy()
+    np.testing.assert_allclose(real, answers(encoder, {"input_ids": ids, "attention_mask": mask}), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CASES)
-def test_a_student_is_its_teacher_with_the_rest_at_zero(name: str, tmp_path: Path) -> None:
-    model = saved(name, tmp_path)
+def test_a_student_is_its_teacher_with_the_rest_at_zero(name: str, kind: TaskKind, tmp_path: Path) -> None:
+    model = saved(name, tmp_path, kind)
     teacher = load_teacher(tmp_path).encoder
     cut = Cut((LayerCut((1, 3), (0, 5, 47)), LayerCut((0,), (2, 4)), LayerCut((0, 1, 2), (9,))))
     batch = masked(model)
@@ -140,8 +107,10 @@ def test_a_student_is_its_teacher_with_the_rest_at_zero(name: str, tmp_path: Pat
         neurons[0, list(layer.neurons)] = 1
         keep.append((heads, neurons))
     with torch.no_grad():
-        wanted = teacher(batch["input_ids"], batch["attention_mask"], None, keep).numpy()
-    np.testing.assert_allclose(answers(inherit(teacher, cut), batch), wanted, atol=1e-5)
+        wanted = drop_padding(
+            teacher(batch["input_ids"], batch["attention_mask"], None, keep), batch["attention_mask"]
+        )
+    np.testing.assert_allclose(answers(inherit(teacher, cut), batch), wanted.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +129,15 @@ def test_what_the_canonical_encoder_cannot_express_is_refused(
         load_teacher(tmp_path)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("cut", ["nothing", "layers and neurons"])
-def test_what_still_fits_its_family_goes_back_to_transformers(name: str, cut: str, tmp_path: Path) -> None:
-    import transformers
+def test_what_still_fits_its_family_goes_back_to_transformers(
+    name: str, cut: str, kind: TaskKind, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    saved(name, tmp_path / "teacher")
+    saved(name, tmp_path / "teacher", kind)
     teacher = load_teacher(tmp_path / "teacher")
     every = tuple(range(4))
     kept = LayerCut(every, tuple(range(0, 48, 3)))
@@ -174,15 +146,36 @@ def test_what_still_fits_its_family_goes_back_to_transformers(name: str, cut: st
         "layers and neurons": Cut((kept, LayerCut((), ()), kept)),
     }
     student = inherit(teacher.encoder, cuts[cut])
-    family = FAMILIES[name]
-    labels = ("a", "b", "c")
-    save_teacher(student, family, teacher.config, labels, tokenizer=tmp_path / "teacher", folder=tmp_path / "back")
-    theirs = getattr(transformers, family.model_class).from_pretrained(tmp_path / "back").eval()
+    labels = LABELS[kind]
+    source = {"tokenizer": tmp_path / "teacher", "folder": tmp_path / "back"}
+    save_teacher(student, FAMILIES[name], teacher.config, labels, **source)
+    face = AutoModelForTokenClassification if kind == "token-classification" else AutoModelForSequenceClassification
+    theirs, report = face.from_pretrained(tmp_path / "back", output_loading_info=True)
+    assert not report["missing_keys"]
+    assert (theirs.eval().config.id2label, type(theirs).__name__) == (
+        dict(enumerate(labels)),
+        FAMILIES[name].model_class(kind),
+    )
     batch = masked(theirs)
     np.testing.assert_allclose(expected(theirs, batch), answers(student, batch), atol=1e-4)
     again = load_teacher(tmp_path / "back")
-    assert again.label_names == labels
+    assert (again.label_names, again.kind) == (labels, kind)
     np.testing.assert_allclose(answers(again.encoder, batch), answers(student, batch), atol=1e-6)
+
+
+def test_a_regression_learns_from_squared_errors_in_transformers_too(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    saved("bert", tmp_path, "regression")
+    teacher = load_teacher(tmp_path)
+    back = tmp_path / "back"
+    save_teacher(teacher.encoder, teacher.family, teacher.config, ("score",), tokenizer=tmp_path, folder=back)
+    theirs = AutoModelForSequenceClassification.from_pretrained(back).eval()
+    assert theirs.config.problem_type == "regression"
+    batch, values = masked(theirs), torch.tensor([0.5, -1.0, 3.0])
+    with torch.no_grad():
+        loss = theirs(**batch, labels=values).loss.item()
+    assert loss == pytest.approx(np.square(expected(theirs, batch)[:, 0] - values.numpy()).mean(), rel=1e-5)
 
 
 def test_a_student_that_is_not_of_its_family_any_more_is_not_saved_as_one(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tiny_models import masked_batch, onnx_logits, torch_logits
 
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture, Layer
-from compressor.teachers import label_names, load_teacher
+from compressor.teachers import label_names, load_teacher, task_kind
 
 CONFIG = {
     "model_type": "bert",
@@ -147,10 +147,28 @@ def test_a_real_teacher_answers_as_in_transformers(shared: Path) -> None:
         ({"num_labels": 3}, ("0", "1", "2")),
         ({}, ("0", "1")),
         ({"id2label": {}}, ("0", "1")),
+        ({"id2label": {"0": "LABEL_0"}}, ("score",)),
+        ({"num_labels": 1}, ("score",)),
+        ({"id2label": {"0": "similarity"}}, ("similarity",)),
     ],
 )
 def test_label_names(config: dict[str, Any], names: tuple[str, ...]) -> None:
     assert label_names(config) == names
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"architectures": ["BertForTokenClassification"], "num_labels": 1}, "token-classification"),
+        ({"architectures": ["BertForSequenceClassification"], "num_labels": 1}, "regression"),
+        ({"problem_type": "regression", "id2label": {"0": "similarity"}}, "regression"),
+        ({"problem_type": "single_label_classification"}, "text-classification"),
+        ({"architectures": ["BertForSequenceClassification"], "problem_type": None}, "text-classification"),
+        ({"architectures": None, "num_labels": 4}, "text-classification"),
+    ],
+)
+def test_the_kind_of_task_follows_from_the_config(config: dict[str, Any], kind: str) -> None:
+    assert task_kind(config) == kind
 
 
 def test_the_digest_depends_on_config_and_weights(folder: Path) -> None:
@@ -216,6 +234,11 @@ def test_a_broken_config(folder: Path, text: bytes, message: str) -> None:
         ({"intermediate_size": -4}, r"config\.json is not a valid bert config: layer 0"),
         ({"id2label": {"first": "no", "second": "yes"}}, "is not a valid bert config: .*'first'"),
         ({"vocab_size": None}, "is not a valid bert config: int"),
+        (
+            {"problem_type": "multi_label_classification"},
+            "problem_type = 'multi_label_classification'; supported: 'regression', 'single_label_classification'",
+        ),
+        ({"problem_type": "regression"}, "has problem_type = 'regression' and 3 labels; expected one"),
     ],
 )
 def test_a_config_that_cannot_be_expressed(folder: Path, change: dict[str, Any], message: str) -> None:

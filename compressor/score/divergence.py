@@ -1,0 +1,37 @@
+"""How far the outputs of a cut teacher are from its own, summed over rows, by the kind of its task.
+
+    classes, tokens:  T^2 KL(softmax(z / T) || softmax(z' / T)),  T = 2, of a token model summed over the real tokens
+    regression:       (z - z')^2 / variance of z over the calibration rows
+
+The second is the divergence of two Gaussians around z and z', up to a factor; the variance makes it independent of the
+range of the scores.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
+from torch import Tensor
+
+from compressor.encoder import Encoder
+from compressor.score.batches import Batch
+
+TEMPERATURE = 2.0
+
+
+def divergence(target: Tensor, logits: Tensor) -> float:
+    """Sum over rows of T^2 KL(softmax(target / T) || softmax(logits / T)); both [rows, classes]; at least 0."""
+    p, q = (target / TEMPERATURE).log_softmax(-1), (logits / TEMPERATURE).log_softmax(-1)
+    return max(0.0, TEMPERATURE**2 * float(F.kl_div(q, p, reduction="sum", log_target=True)))
+
+
+def squared_error(target: Tensor, outputs: Tensor) -> float:
+    """Sum over rows of the squared errors of a regression; both [rows, 1]."""
+    return float((outputs - target).square().sum())
+
+
+@torch.inference_mode()
+def output_variance(teacher: Encoder, batches: Sequence[Batch]) -> float:
+    """Variance of the outputs of a regression over all rows; 1 where they are all the same."""
+    outputs = torch.cat([teacher(batch.ids, batch.mask, batch.type_ids) for batch in batches])
+    return float(outputs.double().var(correction=0)) or 1.0
