@@ -47,7 +47,8 @@ def data_folder(name: str, *, cache: Path, observer: Observer) -> Path:
         config = choose_config(listing.files, card, wanted.config, where=name)
         files = split_files(listing.files, card, config, where=name)
         flat = [file for split in files.values() for file in split]
-        observer.note(format_bytes(sum(listing.files[file].size_bytes or 0 for file in flat)))
+        size = format_bytes(sum(listing.files[file].size_bytes or 0 for file in flat))
+        observer.note(f"{', '.join(files)}: {len(flat)} files, {size}")
         download(listing, flat, source, progress=observer.progress)
         names = class_names(card, config)
         write_splits({split: [source / file for file in found] for split, found in files.items()}, names, folder)

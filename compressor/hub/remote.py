@@ -58,17 +58,16 @@ def list_repository(repository: str, kind: Kind, *, commit: str | None = None) -
         UnavailableError: The hub cannot be reached, or `huggingface_hub` is not installed.
     """
     hub = _client()
-    endpoint = hub.constants.ENDPOINT
     seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or ANSWER_SECONDS)
     try:
         info = _within(
             seconds,
-            lambda: hub.HfApi(endpoint=endpoint).repo_info(
+            lambda: hub.HfApi().repo_info(
                 repository, repo_type=kind, revision=commit or "main", timeout=seconds, files_metadata=True
             ),
         )
     except Exception as error:  # of requests, httpx or httpx2, by the version of the client
-        raise _refused(error, repository, kind, endpoint) from error
+        raise _refused(error, repository, kind, hub.constants.ENDPOINT) from error
     files = {
         file.rfilename: RemoteFile(file.rfilename, file.size, file.lfs.sha256 if file.lfs else None)
         for file in info.siblings
@@ -105,13 +104,7 @@ def _download_file(listing: Listing, file: RemoteFile, path: Path, report: Calla
         return
     hub = _client()
     hub.utils.disable_progress_bars()  # the observer shows the progress
-    url = hub.hf_hub_url(
-        listing.repository,
-        file.name,
-        repo_type=listing.kind,
-        revision=listing.commit,
-        endpoint=hub.constants.ENDPOINT,
-    )
+    url = hub.hf_hub_url(listing.repository, file.name, repo_type=listing.kind, revision=listing.commit)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     if part.exists() and file.size_bytes is not None and part.stat().st_size > file.size_bytes:
@@ -210,8 +203,7 @@ def _refused(error: Exception, repository: str, kind: Kind, endpoint: str) -> In
             "that name here either. Check the name; where you have access, set HF_TOKEN"
         )
     return UnavailableError(
-        f"the {what} {repository!r} is not in the cache, and the hub ({endpoint}) cannot be reached: "
-        f"{_reason(error)}"
+        f"the {what} {repository!r} is not in the cache, and the hub ({endpoint}) cannot be reached: {_reason(error)}"
     )
 
 
