@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from compressor.hub.card import choose_config, class_names, parse_card, split_files
+from compressor.hub.downloading import download
 from compressor.hub.names import data_name, is_path
-from compressor.hub.remote import Listing, download
+from compressor.hub.remote import Listing
 from compressor.hub.rows import LABEL, write_splits
 from compressor.hub.storage import provide, repository_place
 from compressor.records.observer import Observer

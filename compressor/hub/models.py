@@ -4,8 +4,9 @@ import time
 from pathlib import Path
 
 from compressor.errors import InputError, UnavailableError
+from compressor.hub.downloading import download
 from compressor.hub.names import is_path, model_repository
-from compressor.hub.remote import Listing, download
+from compressor.hub.remote import Listing
 from compressor.hub.storage import provide, repository_place
 from compressor.records.observer import Observer
 from compressor.records.units import format_bytes

@@ -31,7 +31,7 @@ BATCH, MAX_RANKS = 64, 16
 # Measured at width 384 (benchmarks/log.md); falls to the usual 5e-5 of BERT-base at 768.
 LEARNING_RATE, AT_WIDTH, HIGHEST_RATE = 2e-4, 384, 1e-3
 MIN_STEPS = 50
-CHECKPOINT_SECONDS, CHECKPOINT_STEPS = 60.0, 500  # the latter where the speed is not known
+CHECKPOINT_SECONDS, CHECKPOINT_STEPS = 30.0, 500  # the latter where the speed is not known
 TRAINED = "trained.safetensors"
 
 

@@ -40,12 +40,13 @@ def provide_teacher(bench: Workbench) -> None:
         UnavailableError: The hub cannot be reached.
     """
     _resolve(bench)
-    model = Path(bench.request.teacher)
-    if is_headless(model):
-        base, task = _base_and_task(bench)
-        work = _work_folder(bench, base, task)
-        _fine_tune(bench, base, task, work)
-        _use(bench, work.file("teacher"))
+    if not is_headless(Path(bench.request.teacher)):
+        _name_classes(bench)
+        return
+    base, task = _base_and_task(bench)
+    work = _work_folder(bench, base, task)
+    _fine_tune(bench, base, task, work)
+    _use(bench, work.file("teacher"))
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def untrained_teacher(bench: Workbench) -> Iterator[bool]:
     """
     _resolve(bench)
     if not is_headless(Path(bench.request.teacher)):
+        _name_classes(bench)
         yield False
         return
     base, task = _base_and_task(bench)
@@ -78,10 +80,15 @@ def _resolve(bench: Workbench) -> None:
     model = model_folder(model_name, cache=cache, observer=observer)
     data = data_folder(data_name, cache=cache, observer=observer)
     bench.request = replace(request, teacher=str(model), data=str(data))
-    names = data / LABEL_NAMES
+
+
+def _name_classes(bench: Workbench) -> None:
+    """Give the teacher the names of its classes, where only the data has them."""
+    names = Path(bench.request.data) / LABEL_NAMES
     if names.is_file():
         classes = json.loads(names.read_text(encoding="utf-8"))
-        _use(bench, with_class_names(model, classes, cache=cache / "teachers" / "named"))
+        named = bench.cache / "teachers" / "named"
+        _use(bench, with_class_names(Path(bench.request.teacher), classes, cache=named))
 
 
 def _use(bench: Workbench, teacher: Path) -> None:
