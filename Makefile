@@ -17,7 +17,7 @@ venv: $(STAMP)  ## make the virtual environment and install the project with eve
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compress,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compress,hub,dev]'
 	touch $@
 
 demo: venv  ## the main job on Python's own documentation: teacher, engine, report; about five minutes

@@ -1,8 +1,10 @@
 """What all tests share: the checkout, the folder of real data, and which tests are heavy."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import Hub, serving
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -52,3 +54,19 @@ def fake_target(tmp_path: Path) -> Path:
     import tiny
 
     return tiny.write_profile(tmp_path)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """The stand-in of the hub, asked by this process; an answer may take as long as the machine needs."""
+    from huggingface_hub import constants, file_download
+
+    from compressor.hub import remote
+
+    with serving(Hub()) as running:
+        monkeypatch.setattr(constants, "ENDPOINT", running.endpoint)
+        template = running.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        for module in (constants, file_download):  # the client of transformers 4 has a copy in the second
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+        monkeypatch.setattr(remote, "ANSWER_SECONDS", 30.0)
+        yield running

@@ -1,5 +1,7 @@
 """The commands: flags in, one call, output out."""
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
@@ -10,15 +12,16 @@ from compressor.errors import ExitCode, InputError, UnavailableError
 
 if TYPE_CHECKING:
     from compressor.records.architecture import Precision
+    from compressor.records.observer import Observer
     from compressor.records.request import CompressRequest
 
 LOCAL = "local"
 
 
 def compress(
-    teacher: Annotated[str, typer.Option(help="Folder of the fine-tuned teacher.")],
-    data: Annotated[str, typer.Option(help="Folder with train.tsv and dev.tsv or test.tsv.")],
+    teacher: Annotated[str, typer.Option(help="Folder of the teacher, a model of the hub (org/name), or an alias.")],
     output: Annotated[Path, typer.Option(help="Where the bundle goes.")],
+    data: Annotated[str | None, typer.Option(help="Folder of data or such a name; left out: the alias's own.")] = None,
     target: Annotated[str, typer.Option(help="A profile's name (`compressor targets`) or FILE.yaml.")] = "cpu",
     device: Annotated[str, typer.Option(help="Where the target is; `local` is this machine.")] = LOCAL,
     max_latency: Annotated[str | None, typer.Option(help="Such as 5ms; left out: as fast as accuracy allows.")] = None,
@@ -47,11 +50,13 @@ def compress(
     quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
 ) -> int:
     """Compress a teacher to an engine that keeps a latency limit and an accuracy budget on a device."""
+    from compressor.hub import expand_alias
     from compressor.records.promise import Budget
     from compressor.records.request import CompressRequest
     from compressor.records.units import parse_bytes, parse_milliseconds, parse_seconds
 
     _check_words(device=device, task=task)
+    teacher, data = expand_alias(teacher, data)
     request = CompressRequest(
         teacher=teacher,
         data=data,
@@ -96,23 +101,32 @@ def _compress(
 
     from compressor.cli.watching import make_observer, print_plan, print_report
 
-    pipeline = _pipeline()
-    observer = make_observer(quiet=quiet, to_stderr=as_json)
     cache = user_cache_path("compressor")
-    if plan:
-        print_plan(pipeline.plan_for(request, cache=cache, observer=observer), as_json=as_json)
-        return ExitCode.MET
-    try:
-        outcome = pipeline.compress(
-            request, output, cache=cache, observer=observer, force=force, fresh=fresh, stop_after=stop_after
-        )
-    except pipeline.StoppedError as stop:
-        observer.note(f"stopped after `{stop}`, as asked; the same command without --stop-after continues")
-        return ExitCode.MET
-    finally:
-        observer.close()
+    with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
+        model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
+        request = replace(request, teacher=str(model), data=str(folder))
+        pipeline = _pipeline()
+        if plan:
+            print_plan(pipeline.plan_for(request, cache=cache, observer=observer), as_json=as_json)
+            return ExitCode.MET
+        try:
+            outcome = pipeline.compress(
+                request, output, cache=cache, observer=observer, force=force, fresh=fresh, stop_after=stop_after
+            )
+        except pipeline.StoppedError as stop:
+            observer.note(f"stopped after `{stop}`, as asked; the same command without --stop-after continues")
+            return ExitCode.MET
     print_report(outcome.report, outcome.bundle, as_json=as_json)
     return ExitCode(outcome.exit_code)
+
+
+def _folders(model: str, data: str, *, cache: Path, observer: "Observer") -> tuple[Path, Path]:
+    """Folders of names; asked for before torch is loaded, so that a machine without network says so at once."""
+    from compressor.hub import data_folder, expand_alias, model_folder
+
+    model, data = expand_alias(model, data)
+    folder = model_folder(model, cache=cache, observer=observer)
+    return folder, data_folder(data, cache=cache, observer=observer)
 
 
 def _pipeline() -> ModuleType:
@@ -127,8 +141,8 @@ def _pipeline() -> ModuleType:
 
 
 def finetune(
-    model: Annotated[Path, typer.Option(help="Folder of a pre-trained model, with or without a classifier.")],
-    data: Annotated[Path, typer.Option(help="Folder with train.tsv and dev.tsv or test.tsv.")],
+    model: Annotated[str, typer.Option(help="Folder of a pre-trained model, a model of the hub, or an alias.")],
+    data: Annotated[str, typer.Option(help="Folder of data, or a data set of the hub.")],
     output: Annotated[Path, typer.Option(help="Where the teacher goes.")],
     epochs: Annotated[float, typer.Option(help="Passes over the training text.")] = 3.0,
     metric: Annotated[str | None, typer.Option(help="accuracy, f1 or matthews.")] = None,
@@ -138,16 +152,16 @@ def finetune(
     quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
 ) -> int:
     """Make a teacher: fine-tune a model on labelled text."""
+    from platformdirs import user_cache_path
+
     from compressor.cli.watching import make_observer
 
     if epochs <= 0:
         raise InputError(f"--epochs: expected more than zero, got {epochs:g}")
-    pipeline = _pipeline()
-    observer = make_observer(quiet=quiet, to_stderr=False)
-    try:
-        made = pipeline.finetune(
-            model,
-            data,
+    with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
+        folders = _folders(model, data, cache=user_cache_path("compressor"), observer=observer)
+        made = _pipeline().finetune(
+            *folders,
             output,
             epochs=epochs,
             observer=observer,
@@ -156,8 +170,6 @@ def finetune(
             seed=seed,
             force=force,
         )
-    finally:
-        observer.close()
     typer.echo(f"{made.metric} {made.points:.2f} on `{made.eval_split}`; teacher: {made.folder}")
     return int(ExitCode.MET)
 

@@ -2,22 +2,25 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from safetensors.torch import load_file, save_file
 
+from compressor.distill.throughput import examples_per_second
 from compressor.export import check_output, move_into_place
 from compressor.profiles import usable_threads
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
+from compressor.records.store import RunFolder
 from compressor.records.training import TrainPlan
+from compressor.records.units import format_seconds
 from compressor.runtimes import open_device
-from compressor.tasks import TextTokenizer, encode_split, get_metric, points, read_task
+from compressor.tasks import Targets, TextData, TextTokenizer, Tokens, encode_split, get_metric, points, read_task
 from compressor.tasks.outputs import model_outputs
-from compressor.teachers import load_base
+from compressor.teachers import Teacher, load_base
 from compressor.teachers.losses import fine_tuning_loss
 from compressor.teachers.saving import save_teacher
 from compressor.train import FittingJob, train
@@ -25,6 +28,9 @@ from compressor.train import FittingJob, train
 BATCH, MAX_RANKS = 64, 16
 # Measured at width 384 (benchmarks/log.md); falls to the usual 5e-5 of BERT-base at 768.
 LEARNING_RATE, AT_WIDTH, HIGHEST_RATE = 2e-4, 384, 1e-3
+MIN_STEPS = 50
+CHECKPOINT_SECONDS, CHECKPOINT_STEPS = 30.0, 500  # the latter where the speed is not known
+TRAINED = "trained.safetensors"
 
 
 @dataclass(frozen=True)
@@ -57,54 +63,124 @@ def finetune(
     check_output(output, force=force)
     task = read_task(data, metric=metric, eval_split=eval_split, agreement=False)
     base = load_base(model, task.spec.label_names, kind=task.spec.kind, seed=seed)
-    tokenizer, pad_id = TextTokenizer(model), int(base.config.get("pad_token_id") or 0)
-    longest = base.architecture.positions
-    tokens, targets = encode_split(tokenizer, task.splits["train"], task.spec, max_length=longest)
-    ranks = min(usable_threads(), MAX_RANKS)
-    batch = BATCH - BATCH % ranks
-    steps = max(1, round(epochs * len(targets) / batch))
-    begin = time.monotonic()
-    observer.begin("finetune", f"train {steps} steps of {batch} on {len(targets)} rows")
     with tempfile.TemporaryDirectory(prefix="compressor-") as name:
-        folder = Path(name)
-        tokens.save(folder / "tokens")
-        np.save(folder / "labels.npy", targets.values)
-        save_file(base.encoder.state_dict(), folder / "start.safetensors")
-        paths = folder / "start.safetensors", folder / "tokens", folder / "labels.npy"
-        loss = fine_tuning_loss(base.kind)
-        job = FittingJob(base.architecture, *paths, loss, batch=batch, seed=seed, pad_id=pad_id)
-        plan = TrainPlan(
-            steps=steps, batch=batch, learning_rate=_learning_rate(base.architecture.hidden), ranks=ranks, seed=seed
-        )
+        made = fit_teacher(base, task, RunFolder(Path(name)), epochs=epochs, observer=observer, seed=seed)
+        move_into_place(made.folder, output)
+    return replace(made, folder=output)
+
+
+def fit_teacher(
+    base: Teacher,
+    task: TextData,
+    work: RunFolder,
+    *,
+    epochs: float,
+    observer: Observer,
+    seed: int,
+    seconds: float | None = None,
+) -> FineTuned:
+    """Train a model on the labels of a task, and measure it; called again on the same folder it continues.
+
+    Args:
+        base: The model, with a head for the task's labels.
+        task: Its training split has labels, and so has its evaluation split.
+        work: Keeps what is decided, the checkpoint and the result (`teacher`).
+        epochs: Passes over the training text.
+        observer: Who is told.
+        seed: Of the order of the rows.
+        seconds: At most about that long: the speed is measured first, and steps are left out where there is no time
+            for all; None = as long as it takes.
+    """
+    rows = len(task.splits["train"])
+    ranks = work.choose("finetune.ranks", lambda: min(usable_threads(), MAX_RANKS))
+    batch = BATCH - BATCH % ranks
+    wanted = max(1, round(epochs * rows / batch))
+    begin = time.monotonic()
+    observer.begin("finetune", f"train {wanted} steps of {batch} on {rows} rows")
+    job = _job(base, task, work, batch=batch, seed=seed)
+    pace = _pace(job, work, wanted, ranks=ranks, seconds=seconds, observer=observer)
+    plan = TrainPlan(
+        steps=pace.steps,
+        batch=batch,
+        learning_rate=_learning_rate(base.architecture.hidden),
+        ranks=ranks,
+        seed=seed,
+        checkpoint_steps=pace.checkpoint_steps,
+    )
+    if not work.file(TRAINED).exists():
         train(
             job,
             plan,
-            folder / "trained.safetensors",
-            progress=lambda step, loss: observer.progress(step / steps, f"loss {loss:.4f}"),
+            work.file(TRAINED),
+            checkpoint=work.file("checkpoint.safetensors"),
+            progress=lambda step, loss: observer.progress(step / plan.steps, f"loss {loss:.4f}"),
         )
-        base.encoder.load_state_dict(load_file(folder / "trained.safetensors"))
-        save_teacher(
-            base.encoder,
-            base.family,
-            base.config,
-            task.spec.label_names,
-            tokenizer=model,
-            folder=folder / "teacher",
-        )
-        move_into_place(folder / "teacher", output)
-    held, held_targets = encode_split(tokenizer, task.splits[task.spec.eval_split], task.spec, max_length=longest)
+    base.encoder.load_state_dict(load_file(work.file(TRAINED)))
+    teacher = work.file("teacher")
+    names = task.spec.label_names
+    save_teacher(base.encoder, base.family, base.config, names, tokenizer=base.folder, folder=teacher)
+    reached = _points(base, task)
+    observer.end("finetune", time.monotonic() - begin, cached=False)
+    return FineTuned(teacher, task.spec.metric, reached, task.spec.eval_split)
+
+
+def _encoded(model: Teacher, task: TextData, split: str) -> tuple[Tokens, Targets]:
+    tokenizer = TextTokenizer(model.folder)
+    return encode_split(tokenizer, task.splits[split], task.spec, max_length=model.architecture.positions)
+
+
+def _job(base: Teacher, task: TextData, work: RunFolder, *, batch: int, seed: int) -> FittingJob:
+    """The training as files of the work folder."""
+    tokens, targets = _encoded(base, task, "train")
+    tokens.save(work.file("tokens"))
+    np.save(work.file("labels.npy"), targets.values)
+    save_file(base.encoder.state_dict(), work.file("start.safetensors"))
+    paths = work.file("start.safetensors"), work.file("tokens"), work.file("labels.npy")
+    loss = fine_tuning_loss(base.kind)
+    return FittingJob(base.architecture, *paths, loss, batch=batch, seed=seed, pad_id=_pad_id(base))
+
+
+def _points(model: Teacher, task: TextData) -> float:
+    """The metric on the evaluation split, in points."""
+    tokens, targets = _encoded(model, task, task.spec.eval_split)
     outputs = model_outputs(
         open_device("onnxruntime"),
-        base.encoder.emit().SerializeToString(),
+        model.encoder.emit().SerializeToString(),
         CompileOptions(1),
-        held,
+        tokens,
         precision=Precision.FP32,
         threads=usable_threads(),
-        pad_id=pad_id,
+        pad_id=_pad_id(model),
     )
-    observer.end("finetune", time.monotonic() - begin, cached=False)
-    reached = points(get_metric(task.spec.metric)(outputs, held_targets))
-    return FineTuned(output, task.spec.metric, reached, task.spec.eval_split)
+    return points(get_metric(task.spec.metric)(outputs, targets))
+
+
+def _pad_id(model: Teacher) -> int:
+    return int(model.config.get("pad_token_id") or 0)
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """Steps of a training, and between two checkpoints."""
+
+    steps: int
+    checkpoint_steps: int
+
+
+def _pace(
+    job: FittingJob, work: RunFolder, wanted: int, *, ranks: int, seconds: float | None, observer: Observer
+) -> _Pace:
+    """All steps that are wanted, or as many as fit into the time at the speed that is measured here."""
+    if seconds is None:
+        return _Pace(wanted, CHECKPOINT_STEPS)
+    speed = work.choose("finetune.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=job.seed))
+    steps_per_second = speed / job.batch
+    steps = work.choose("finetune.steps", lambda: min(wanted, max(MIN_STEPS, int(seconds * steps_per_second))))
+    observer.note(
+        f"{steps} steps at {speed:.0f} examples/s on {ranks} rank(s), about {format_seconds(steps / steps_per_second)}"
+        + ("" if steps == wanted else f", as many of {wanted} as the time budget allows")
+    )
+    return _Pace(steps, max(1, round(CHECKPOINT_SECONDS * steps_per_second)))
 
 
 def _learning_rate(hidden: int) -> float:

@@ -7,7 +7,7 @@ The rest are times of stages that hardly depend on the teacher, as measured on 4
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,6 +81,19 @@ def make_plan(bench: Workbench) -> Plan:
     weights = 4 * (shape.encoder_parameters + (shape.vocabulary + shape.positions) * shape.hidden)
     memory = ranks_on(bench.device_fingerprint.usable_cores) * (RANK_BYTES + 3 * weights) + 4 * weights
     return Plan(tuple(stages), memory, bench.request.time_budget_s)
+
+
+def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:
+    """The plan of a run that makes its teacher first.
+
+    Args:
+        plan: Of the rest.
+        epochs: Passes over the training text; a training step takes three times a forward pass.
+        share: Of the time budget that the teacher may take at most.
+    """
+    label = next(stage.seconds for stage in plan.stages if stage.name == "label")
+    seconds = min(epochs * 3 * label, share * plan.time_budget_s)
+    return replace(plan, stages=(PlannedStage("finetune", seconds, if_needed=False), *plan.stages))
 
 
 def _tokens_per_second(bench: Workbench) -> float:

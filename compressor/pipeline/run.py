@@ -11,8 +11,9 @@ from pathlib import Path
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import finishing, stages
-from compressor.pipeline.plan import Plan, make_plan
-from compressor.pipeline.runner import Runner
+from compressor.pipeline.plan import Plan, make_plan, with_teaching
+from compressor.pipeline.runner import Runner, check_stage
+from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import LatencyTable
 from compressor.records.observer import Observer
@@ -55,6 +56,8 @@ def compress(
 ) -> Outcome:
     """Teacher, data, target and budget to a verified bundle.
 
+    A teacher that has no classifier yet is fine-tuned on the data first, within the time budget.
+
     Args:
         request: What is wanted.
         output: Folder of the bundle.
@@ -74,6 +77,8 @@ def compress(
     get_searcher(request.search)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
+    check_stage(stop_after)
+    provide_teacher(bench)
     with bench.run.held(fresh=fresh):
         run = Runner(bench.run, observer, stop_after=stop_after)
         candidate, report = _run(bench, run)
@@ -217,5 +222,8 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
 
 
 def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Plan:
-    """What a run would do and take; nothing is kept."""
-    return make_plan(Workbench(request, cache=cache, observer=observer))
+    """What a run would do and take; nothing is kept but what is downloaded for it."""
+    bench = Workbench(request, cache=cache, observer=observer)
+    with untrained_teacher(bench) as needed:
+        plan = make_plan(bench)
+    return with_teaching(plan, epochs=EPOCHS, share=SHARE_OF_BUDGET) if needed else plan

@@ -31,12 +31,20 @@ class StoppedError(Exception):
     """Not a fault: the stage that `--stop-after` names is done."""
 
 
+def check_stage(name: str | None) -> None:
+    """Refuse a name for `--stop-after` that no stage has.
+
+    Raises:
+        InputError: The message lists the stages.
+    """
+    if name is not None and name not in STAGES:
+        raise InputError(f"--stop-after: expected one of {', '.join(STAGES)}, got {name!r}")
+
+
 class Runner:
     """Stages of one run, in order."""
 
     def __init__(self, run: RunFolder, observer: Observer, *, stop_after: str | None = None) -> None:
-        if stop_after is not None and stop_after not in STAGES:
-            raise InputError(f"--stop-after: expected one of {', '.join(STAGES)}, got {stop_after!r}")
         self._run, self._observer, self._stop_after = run, observer, stop_after
         self.times: list[StageTime] = []
 

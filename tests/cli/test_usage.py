@@ -109,6 +109,23 @@ def test_a_missing_flag_is_named(cli: Any) -> None:
     assert "Missing option '--output'" in ended.err
 
 
+def test_only_an_alias_may_leave_out_the_data(cli: Any, tiny_teacher: Path, tmp_path: Path) -> None:
+    ended = cli("compress", "--teacher", tiny_teacher, "--output", tmp_path / "bundle")
+    assert ended.code == 2
+    assert "--data: expected a folder or the name of a data set" in ended.err
+    assert "Aliases: bert-base, " in ended.err
+
+
+@pytest.mark.parametrize("command", [("compress", "--teacher"), ("finetune", "--model")], ids=" ".join)
+def test_a_name_that_is_none_is_answered_with_the_nearest_alias(
+    cli: Any, command: tuple[str, str], tiny_data: Path, tmp_path: Path
+) -> None:
+    ended = cli(*command, "bert-bse", "--data", tiny_data, "--output", tmp_path / "made")
+    assert ended.code == 2
+    assert "'bert-bse' is no folder here, no alias and no model of the hub" in ended.err
+    assert "Did you mean 'bert-base'?" in ended.err
+
+
 def test_an_output_that_holds_something_else_is_left_alone(compress: Any, tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "precious").write_text("mine")

@@ -1,5 +1,6 @@
 """Whole runs on the fake device: real training of tiny models, virtual latencies."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from pipeline_runs import TIGHT, Ask, Run, Times, Whole, start, wanted
+from safetensors.torch import load_file, save_file
 from tiny import BATCH, LENGTH, Watcher, read_split, write_profile
 
 from compressor.pipeline import Outcome, workbench
@@ -87,3 +89,22 @@ def run(tmp_path: Path, whole: Whole) -> Run:
         return start(tmp_path, request, **options)
 
     return begin
+
+
+@pytest.fixture
+def bare(tiny_teacher: Path, tmp_path: Path) -> Path:
+    """The tiny teacher as a sentence encoder is saved: no classifier, names without the family's prefix."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    weights = {
+        name.removeprefix("bert."): tensor
+        for name, tensor in load_file(tiny_teacher / "model.safetensors").items()
+        if not name.startswith("classifier")
+    }
+    save_file(weights, folder / "model.safetensors")
+    config = json.loads((tiny_teacher / "config.json").read_text())
+    for field in ("id2label", "label2id"):
+        config.pop(field, None)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_bytes((tiny_teacher / "tokenizer.json").read_bytes())
+    return folder

@@ -1,35 +1,14 @@
 """A pre-trained model and labelled text to a teacher that transformers and `compress` both load."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from tiny import LABELS, Watcher
 
 from compressor.errors import InputError
 from compressor.pipeline import finetune
 from compressor.teachers import load_base, load_teacher
-
-
-@pytest.fixture
-def bare(tiny_teacher: Path, tmp_path: Path) -> Path:
-    """The tiny teacher as a sentence encoder is saved: no classifier, names without the family's prefix."""
-    folder = tmp_path / "bare"
-    folder.mkdir()
-    weights = {
-        name.removeprefix("bert."): tensor
-        for name, tensor in load_file(tiny_teacher / "model.safetensors").items()
-        if not name.startswith("classifier")
-    }
-    save_file(weights, folder / "model.safetensors")
-    config = json.loads((tiny_teacher / "config.json").read_text())
-    for field in ("id2label", "label2id"):
-        config.pop(field, None)
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_bytes((tiny_teacher / "tokenizer.json").read_bytes())
-    return folder
 
 
 def test_a_bare_encoder_becomes_a_teacher(bare: Path, tiny_data: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_an_installed_wheel_has_the_profiles(tmp_path: Path, checkout: Path) -> 
         names = set(wheel.namelist())
         wheel.extractall(site)
     assert {f"compressor/hardware_profiles/{name}.yaml" for name in list_profiles()} <= names
-    assert "compressor/py.typed" in names
+    assert {"compressor/py.typed", "compressor/hub/aliases.yaml"} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "hardware_profiles/"))]
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(

@@ -1,0 +1,82 @@
+"""Short names, from `aliases.yaml`.
+
+    bert-base             -> the fine-tuned checkpoint of bert-base, and the data that it was fine-tuned on
+    bert-base, my/data    -> the pre-trained bert-base, to be fine-tuned on my/data
+
+A folder of that name wins.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from compressor.errors import InputError
+from compressor.profiles.strict_yaml import read_strict_yaml
+
+ALIASES_FILE = Path(__file__).with_name("aliases.yaml")
+
+
+@dataclass(frozen=True)
+class Alias:
+    """What a short name stands for.
+
+    Attributes:
+        base: Repository of the pre-trained model.
+        data: Name of the data set that belongs to it.
+        teacher: Repository of a model that was fine-tuned on `data`; None = `base` is fine-tuned on it first.
+    """
+
+    base: str
+    data: str
+    teacher: str | None = None
+
+
+@cache
+def load_aliases() -> dict[str, Alias]:
+    """All aliases by name."""
+    return {name: Alias(**fields) for name, fields in _section("aliases").items()}
+
+
+def canonical_names(section: str) -> dict[str, str]:
+    """One-word names of the hub -> repositories; `section` is `models` or `datasets`."""
+    return _section(section)
+
+
+def expand_alias(model: str, data: str | None) -> tuple[str, str]:
+    """Names of a model and its data, where an alias may stand for the model and the data may be left out.
+
+    Args:
+        model: A folder, an alias, or a repository `org/name`.
+        data: A folder or a name; None = the alias's own.
+
+    Returns:
+        The names that `model_folder` and `data_folder` take.
+
+    Raises:
+        InputError: The data was left out, and the model is no alias.
+    """
+    alias = None if Path(model).is_dir() else load_aliases().get(model)
+    if alias is not None:
+        return (alias.teacher or alias.base, alias.data) if data is None else (alias.base, data)
+    if data is None:
+        raise InputError(
+            f"--data: expected a folder or the name of a data set for the model {model!r}, got none; only an alias "
+            f"knows its data.{did_you_mean(model, load_aliases())} Aliases: {', '.join(load_aliases())}"
+        )
+    return model, data
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint at the nearest known name, to stand behind a sentence; empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+@cache
+def _section(name: str) -> dict[str, Any]:
+    document: Any = read_strict_yaml(ALIASES_FILE)
+    section: dict[str, Any] = document[name]
+    return section
