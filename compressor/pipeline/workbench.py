@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compressor.errors import InputError
+from compressor.errors import BorderError, InputError
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint, resolve_target
 from compressor.records.architecture import Precision
@@ -26,7 +26,7 @@ from compressor.runtimes import Device, Feeds, open_device
 from compressor.tasks import TextData, TextTokenizer, Tokens, default_selection_size, read_task, selection_split
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
-from compressor.teachers import Teacher, load_teacher
+from compressor.teachers import ForeignTeacher, Teacher, open_teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +91,20 @@ class Workbench:
         return threads
 
     @cached_property
-    def teacher(self) -> Teacher:
-        """Its weights in the canonical encoder."""
-        return load_teacher(Path(self.request.teacher))
+    def teacher(self) -> Teacher | ForeignTeacher:
+        """On the canonical encoder where its family has an adapter."""
+        return open_teacher(Path(self.request.teacher))
+
+    @property
+    def canonical(self) -> Teacher:
+        """The teacher, for the stages that cut it.
+
+        Raises:
+            BorderError: It cannot be cut, so no such stage should have begun.
+        """
+        if isinstance(self.teacher, ForeignTeacher):
+            raise BorderError(f"{self.teacher.folder} has no canonical encoder")
+        return self.teacher
 
     @cached_property
     def tokenizer(self) -> TextTokenizer:
@@ -103,7 +114,7 @@ class Workbench:
     @cached_property
     def pad_id(self) -> int:
         """Token id of padding."""
-        return int(self.teacher.config.get("pad_token_id") or 0)
+        return self.teacher.pad_id
 
     @cached_property
     def data(self) -> TextData:
@@ -127,7 +138,7 @@ class Workbench:
 
     def encode(self, texts: tuple[tuple[str, ...], ...]) -> Tokens:
         """Token ids, cut only at the teacher's own maximum."""
-        return self.tokenizer.encode(texts, max_length=self.teacher.architecture.positions)
+        return self.tokenizer.encode(texts, max_length=self.teacher.max_length)
 
     @cached_property
     def _train_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

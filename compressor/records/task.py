@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from compressor.errors import InputError
 
-TaskKind = Literal["text-classification"]
+TaskKind = Literal["text-classification", "regression", "token-classification"]
 
 
 @dataclass(frozen=True)

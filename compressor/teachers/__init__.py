@@ -1,5 +1,17 @@
 """Resolve and load a teacher; one adapter file per family onto the canonical encoder."""
 
+from compressor.teachers.foreign import ForeignModel, ForeignTeacher
 from compressor.teachers.loading import FAMILIES, Teacher, label_names, load_base, load_teacher, weights_path
+from compressor.teachers.opening import open_teacher
 
-__all__ = ["FAMILIES", "Teacher", "label_names", "load_base", "load_teacher", "weights_path"]
+__all__ = [
+    "FAMILIES",
+    "ForeignModel",
+    "ForeignTeacher",
+    "Teacher",
+    "label_names",
+    "load_base",
+    "load_teacher",
+    "open_teacher",
+    "weights_path",
+]

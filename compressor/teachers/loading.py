@@ -23,11 +23,11 @@ from compressor.teachers.distilbert import DISTILBERT
 from compressor.teachers.electra import ELECTRA
 from compressor.teachers.family import Family
 from compressor.teachers.mpnet import MPNET
-from compressor.teachers.roberta import ROBERTA, XLM_ROBERTA
+from compressor.teachers.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
 HEAD_DEVIATION = 0.02  # of a new head's weights, as BERT's own
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, MPNET)
+    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET)
 }
 
 
@@ -56,6 +56,16 @@ class Teacher:
         """Its shape."""
         return self.encoder.architecture
 
+    @property
+    def max_length(self) -> int:
+        """The longest input, in tokens."""
+        return self.architecture.positions
+
+    @property
+    def pad_id(self) -> int:
+        """Token id of padding."""
+        return int(self.config.get("pad_token_id") or 0)
+
 
 def load_teacher(folder: Path) -> Teacher:
     """Read a fine-tuned teacher from a folder in the layout of `save_pretrained`.
@@ -82,7 +92,7 @@ def load_base(folder: Path, labels: tuple[str, ...], *, seed: int) -> Teacher:
 
 
 def _load(folder: Path, *, labels: tuple[str, ...] | None, head_seed: int | None) -> Teacher:
-    config = _read_config(folder)
+    config = read_config(folder)
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None:
         raise InputError(
@@ -98,8 +108,12 @@ def _load(folder: Path, *, labels: tuple[str, ...] | None, head_seed: int | None
     path = weights_path(folder)
     encoder = Encoder(shape)
     encoder.load_state_dict(_canonical(_read_weights(path), family, encoder, path, head_seed=head_seed))
-    digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
-    return Teacher(folder, config, family, labels, encoder.eval(), digest)
+    return Teacher(folder, config, family, labels, encoder.eval(), content_digest(folder))
+
+
+def content_digest(folder: Path) -> str:
+    """SHA-256 of a teacher's config and weights."""
+    return hashlib.sha256((folder / "config.json").read_bytes() + weights_path(folder).read_bytes()).hexdigest()
 
 
 def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -110,7 +124,12 @@ def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(index) for index in range(int(config.get("num_labels", 2))))
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a teacher's folder.
+
+    Raises:
+        InputError: There is no such folder or file, or it holds something else than a JSON object.
+    """
     path = folder / "config.json"
     if not folder.is_dir():
         raise InputError(

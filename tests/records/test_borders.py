@@ -52,12 +52,6 @@ def test_layers_with_nothing_left_are_dropped() -> None:
     assert replace(shape, layers=SHAPE.layers) == SHAPE
 
 
-@pytest.mark.parametrize("shape", [SHAPE, tiny(), tiny((1, 48), (0, 16), hidden=24, head_size=4)])
-def test_encoder_parameters_are_those_of_the_torch_module(shape: Architecture) -> None:
-    real = sum(parameter.numel() for parameter in Encoder(shape).layers.parameters())
-    assert shape.encoder_parameters == real
-
-
 GOOD = Cut((LayerCut((0, 3), (1, 31)), LayerCut((), ()), LayerCut((), (0,))))
 
 

@@ -20,7 +20,7 @@ def test_json_round_trip() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "regression"}, r"expected one of text-classification, found 'regression'"),
+        ({"kind": "translation"}, r"expected one of text-classification, .*, found 'translation'"),
         ({"text_columns": ()}, r"text columns: expected 1 or 2, found 0"),
         ({"text_columns": ("a", "b", "c")}, r"text columns: expected 1 or 2, found 3"),
         ({"text_columns": ("",)}, r"columns: expected names, found an empty one"),
