@@ -14,6 +14,7 @@ from compressor.records.units import format_bytes, format_ms
 from compressor.runtimes import Feeds
 from compressor.search.ladder import fresh_latency
 from compressor.teachers import FAMILIES
+from compressor.teachers.exporting import first_line
 from compressor.verify import difference
 from compressor.verify.numerics import EMITTED_TOLERANCE
 
@@ -37,7 +38,9 @@ def check_exported(bench: Workbench) -> None:
         try:
             found = difference(engine.run({name: feeds[name] for name in engine.inputs}), expected)
         except Exception as error:  # a runtime's own type
-            raise _unfaithful(bench, f"does not run on {rows} rows of length {length} ({error})") from error
+            raise _unfaithful(
+                bench, f"does not run on {rows} rows of length {length} ({first_line(error)})"
+            ) from error
         if found > EMITTED_TOLERANCE:
             raise _unfaithful(
                 bench,

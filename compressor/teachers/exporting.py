@@ -29,7 +29,7 @@ def export_graph(module: nn.Module, inputs: tuple[str, ...], *, max_length: int)
     """The graph of a module that takes int64 [batch, length] each and answers logits [batch, classes], in float32.
 
     Args:
-        module: In evaluation mode; takes the inputs by position.
+        module: In evaluation mode; its `forward` takes `*inputs`.
         inputs: Their names.
         max_length: The longest input.
 
@@ -39,17 +39,19 @@ def export_graph(module: nn.Module, inputs: tuple[str, ...], *, max_length: int)
     """
     if find_spec("onnxscript") is None:
         raise UnavailableError("exporting this model needs onnxscript: pip install 'compressor[compress]'")
-    example = torch.zeros(2, min(EXAMPLE_LENGTH, max_length), dtype=torch.int64)
-    # A row with padding: a mask of ones only may be traced as no mask at all.
-    values = {"input_ids": example, "attention_mask": torch.ones_like(example).index_fill(1, torch.tensor([-1]), 0)}
+    # A tensor of its own for each: inputs that are one object are traced as one. And a row with padding: a mask of
+    # ones only may be traced as no mask at all.
+    example = {name: torch.zeros(2, min(EXAMPLE_LENGTH, max_length), dtype=torch.int64) for name in inputs}
+    example["attention_mask"][:] = 1
+    example["attention_mask"][1, -1] = 0
     try:
         with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 module,
-                tuple(values.get(name, example) for name in inputs),
+                tuple(example.values()),
                 dynamo=True,
                 opset_version=OPSET,
-                dynamic_shapes=tuple({0: Dim("batch"), 1: Dim("length", max=max_length)} for _ in inputs),
+                dynamic_shapes=(tuple({0: Dim("batch"), 1: Dim("length", max=max_length)} for _ in inputs),),
                 input_names=list(inputs),
                 output_names=["logits"],
                 external_data=False,

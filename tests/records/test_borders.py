@@ -7,10 +7,8 @@ import pytest
 from records.examples import example
 from tiny_models import tiny
 
-from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.records.architecture import (
-    Architecture,
     Cut,
     Layer,
     LayerCut,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from foreign_models import CASES, saved
 from safetensors.torch import load_file, save_file
-from tiny import LABELS, SHAPE
+from tiny import SHAPE
 from tiny_models import onnx_logits
 
 from compressor.errors import InputError, UnavailableError
@@ -57,14 +57,18 @@ def test_the_exported_graph_answers_as_transformers(name: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", CASES)
 def test_token_types_are_an_input_where_there_are_two(name: str, tmp_path: Path) -> None:
     saved(name, tmp_path)
-    has_types = name in ("albert", "mobilebert", "squeezebert", "layoutlm")
+    has_types = name in ("albert", "mobilebert", "squeezebert")
     assert open_teacher(tmp_path).encoder.inputs == ("input_ids", "attention_mask", "token_type_ids")[: 2 + has_types]
 
 
 def test_what_is_known_of_a_teacher(tmp_path: Path) -> None:
     saved("data2vec-text", tmp_path, labels=("bad", "fair", "good"))
     teacher = open_teacher(tmp_path)
-    assert (teacher.folder, teacher.label_names, teacher.kind) == (tmp_path, ("bad", "fair", "good"), "text-classification")
+    assert (teacher.folder, teacher.label_names, teacher.kind) == (
+        tmp_path,
+        ("bad", "fair", "good"),
+        "text-classification",
+    )
     assert (teacher.architecture, teacher.pad_id) == (None, 1)
     before = teacher.digest
     weights = load_file(tmp_path / "model.safetensors")
@@ -124,7 +128,9 @@ def change_config(folder: Path, **changes: Any) -> None:
 
 def refused(folder: Path, family: str, why: str) -> None:
     """Opening or exporting it ends with this reason and the families that work."""
-    message = rf"--teacher: the family '{family}' is not supported, and cannot be compiled as it is: {why}.*; supported: "
+    message = (
+        rf"--teacher: the family '{family}' is not supported, and cannot be compiled as it is: {why}.*; supported: "
+    )
     with pytest.raises(InputError, match=message + re.escape(", ".join(FAMILIES))):
         open_teacher(folder).encoder.emit()
 
