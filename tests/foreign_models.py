@@ -1,5 +1,6 @@
 """Small models of families without an adapter, with random weights, as `transformers` saves them."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,13 @@ def saved(name: str, folder: Path, *, labels: tuple[str, ...] = LABELS, **change
 
     prefix, fields = CASES[name]
     ids = dict(enumerate(labels))
-    config = getattr(transformers, f"{prefix}Config")(
-        **{**fields, **changes}, id2label=ids, label2id={label: index for index, label in ids.items()}
-    )
+    names = {"id2label": ids, "label2id": {label: index for index, label in ids.items()}}
+    with warnings.catch_warnings():  # DeBERTa's code in transformers 4 uses what torch 2.13 calls deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        make = getattr(transformers, f"{prefix}ForSequenceClassification")
+    config = getattr(transformers, f"{prefix}Config")(**{**fields, **changes}, **names)
     torch.manual_seed(7)
-    model = getattr(transformers, f"{prefix}ForSequenceClassification")(config).eval()
+    model = make(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
