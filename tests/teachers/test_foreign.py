@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import onnx
 import pytest
 import torch
 from foreign_models import CASES, saved
+from onnx import helper
 from safetensors.torch import load_file, save_file
-from tiny import SHAPE
+from tiny import LABELS, SHAPE
 from tiny_models import onnx_logits
 
 from compressor.errors import InputError, UnavailableError
@@ -175,6 +177,27 @@ def test_damaged_weights(damage: Any, why: str, tmp_path: Path) -> None:
     refused(tmp_path, "albert", why)
 
 
+class Trap:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        return Path.touch, (self.marker,)
+
+
+def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
+    model = saved("albert", tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    assert open_teacher(tmp_path).label_names == LABELS
+    marker = tmp_path / "marker"
+    torch.save({**model.state_dict(), "trap": Trap(marker)}, tmp_path / "pytorch_model.bin")
+    refused(tmp_path, "albert", "transformers cannot load .*")
+    assert not marker.exists()
+
+
 def test_no_weights(tmp_path: Path) -> None:
     saved("albert", tmp_path)
     (tmp_path / "model.safetensors").unlink()
@@ -214,6 +237,29 @@ def test_a_model_that_is_exported_at_one_length_only(tmp_path: Path) -> None:
     )
     transformers.FunnelForSequenceClassification(config).save_pretrained(tmp_path)
     refused(tmp_path, "funnel", "PyTorch can export it to ONNX only with input_ids of a fixed size, 8")
+
+
+def with_a_branch() -> onnx.ModelProto:
+    """`logits` by way of an If."""
+    branch = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "branch", [], [])
+    node = helper.make_node("If", ["condition"], ["logits"], then_branch=branch, else_branch=branch)
+    return helper.make_model(helper.make_graph([node], "branches", [], []))
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (None, "PyTorch exported no graph"),
+        (SimpleNamespace(model_proto=with_a_branch()), "only with branches or loops"),
+    ],
+    ids=["nothing", "branches"],
+)
+def test_what_the_exporter_makes_is_checked(
+    program: object, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved("albert", tmp_path)
+    monkeypatch.setattr(torch.onnx, "export", lambda *args, **settings: program)
+    refused(tmp_path, "albert", f".*{why}")
 
 
 def test_without_a_longest_input(tmp_path: Path) -> None:
