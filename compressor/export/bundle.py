@@ -53,9 +53,12 @@ def write_models(folder: Path, model: onnx.ModelProto, device: Device, options: 
     return device.save_engine(data, options, folder / ENGINE)
 
 
-def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: Architecture) -> None:
-    """Write config.json for the student and copy the tokenizer, in the layout of `transformers`."""
-    student = {**config, "num_hidden_layers": len(shape.layers)}
+def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: Architecture | None) -> None:
+    """Write config.json for the student and copy the tokenizer, in the layout of `transformers`.
+
+    Without a shape the model is the teacher itself, and so is its config.
+    """
+    student = config if shape is None else {**config, "num_hidden_layers": len(shape.layers)}
     (folder / "config.json").write_text(json.dumps(student, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in TOKENIZER_FILES:
         if (teacher / name).exists():

@@ -1,14 +1,22 @@
 """Student -> final graphs: emit, check, apply the precision."""
 
+from typing import Protocol
+
 import onnx
 
-from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
 
 
-def final_graph(encoder: Encoder, precision: Precision) -> onnx.ModelProto:
+class Emitting(Protocol):
+    """A model that knows its graph: a canonical encoder, or a foreign model that is exported."""
+
+    def emit(self) -> onnx.ModelProto:
+        """The model in ONNX, float32."""
+
+
+def final_graph(encoder: Emitting, precision: Precision) -> onnx.ModelProto:
     """The portable model of a student in the precision that ships, checked.
 
     Raises:

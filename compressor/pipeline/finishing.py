@@ -34,7 +34,7 @@ from compressor.records.stages import Candidate, Comparison, Ladder, Prepared, R
 from compressor.runtimes.statistics import summarise
 from compressor.search.ladder import fresh_latency
 from compressor.tasks import get_metric, metric_interval, points
-from compressor.teachers import weights_path
+from compressor.teachers import ForeignModel, weights_path
 from compressor.teachers.eager import eager_baseline
 from compressor.verify import difference, read_manifest, verify_bundle
 from compressor.verify.numerics import EMITTED_TOLERANCE
@@ -52,6 +52,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     """Write the bundle of a candidate, without its report."""
     folder = bundle_folder(bench, candidate)
     encoder = _encoder(bench, candidate)
+    shape = candidate.student.architecture if candidate.student else bench.teacher.architecture
     model = final_graph(encoder, candidate.precision)
     options = write_models(folder, model, bench.device, candidate.options)
     fp32 = final_graph(encoder, Precision.FP32)
@@ -63,7 +64,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         student=bench.fp32_outputs(fp32, tokens) if candidate.student else bench.evaluation_teacher,
         engine=bench.outputs(folder / ENGINE, options, tokens, candidate.precision),
     )
-    write_texts(folder, bench.teacher.folder, bench.config(), encoder.architecture)
+    write_texts(folder, bench.teacher.folder, bench.config(), shape)
     write_evaluation(folder, evaluation)
     manifest = Manifest(
         version=__version__,
@@ -80,8 +81,8 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         teacher_digest=bench.teacher.digest,
         data_digest=bench.data.digest,
         precision=candidate.precision,
-        architecture=encoder.architecture,
-        max_length=encoder.architecture.positions,
+        architecture=shape,
+        max_length=bench.teacher.max_length,
         pad_id=bench.pad_id,
         emitted_difference=_emitted_difference(bench, encoder, fp32),
         seed=bench.request.seed,
@@ -89,14 +90,14 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     return write_manifest(folder, manifest)
 
 
-def _encoder(bench: Workbench, candidate: Candidate) -> Encoder:
+def _encoder(bench: Workbench, candidate: Candidate) -> Encoder | ForeignModel:
     if candidate.student is None:
         return bench.teacher.encoder
     return student_encoder(bench, candidate.student, tag=candidate.tag)
 
 
 @torch.inference_mode()
-def _emitted_difference(bench: Workbench, encoder: Encoder, graph: onnx.ModelProto) -> float:
+def _emitted_difference(bench: Workbench, encoder: Encoder | ForeignModel, graph: onnx.ModelProto) -> float:
     """Largest logit difference between the emitted fp32 graph and torch, on real, padded rows.
 
     Raises:
@@ -107,7 +108,7 @@ def _emitted_difference(bench: Workbench, encoder: Encoder, graph: onnx.ModelPro
     batch = tokens.padded(rows, bench.pad_id)
     expected = encoder(*(torch.from_numpy(batch[name]) for name in encoder.inputs)).numpy()
     engine = bench.device.compile(graph.SerializeToString(), CompileOptions(1))
-    found = difference(engine.run(batch), expected)
+    found = difference(engine.run({name: batch[name] for name in engine.inputs}), expected)
     if found > EMITTED_TOLERANCE:
         raise BorderError(
             f"the emitted graph differs from the torch student by {found:.3g} in a logit, allowed {EMITTED_TOLERANCE}"
@@ -206,7 +207,7 @@ def report(
         chosen=candidate.name,
         precision=candidate.precision,
         architecture=manifest.architecture,
-        teacher_layers=bench.teacher.architecture.layers,
+        teacher_layers=teacher.layers if (teacher := bench.teacher.architecture) else (),
         options=candidate.options,
         predicted_ms=candidate.student.predicted_ms if candidate.student else None,
         rows=(*(row for row in comparison.rows if row.name != own.name), own),

@@ -57,6 +57,11 @@ class Plan:
     @property
     def summary(self) -> str:
         """One line for people."""
+        if not any(stage.if_needed for stage in self.stages):
+            return (
+                f"about {format_seconds(self.seconds)}: compiled and quantised only, the teacher's family cannot be "
+                f"cut; {self.memory_bytes / 1e9:.1f} GB of memory"
+            )
         short = "" if self.seconds <= self.time_budget_s else " (more than the budget: only the training can give way)"
         return (
             f"about {format_seconds(self.seconds_without_student)} if the compiled teacher keeps the promises, else "
@@ -74,13 +79,12 @@ def make_plan(bench: Workbench) -> Plan:
     known = {**TYPICAL_SECONDS, "label": label}
     left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
     known["distil"] = max(1.0, min(wanted, left))
-    order = ("prepare", "ladder", "table", "label", "score", "search", "distil")
-    stages = [PlannedStage(name, known[name], name not in ("prepare", "ladder")) for name in order]
+    cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "distil")
+    stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
-    shape = bench.teacher.architecture
-    weights = 4 * (shape.encoder_parameters + (shape.vocabulary + shape.positions) * shape.hidden)
-    memory = ranks_on(bench.device_fingerprint.usable_cores) * (RANK_BYTES + 3 * weights) + 4 * weights
-    return Plan(tuple(stages), memory, bench.request.time_budget_s)
+    weights = 4 * sum(parameter.numel() for parameter in bench.teacher.encoder.parameters())
+    ranks = ranks_on(bench.device_fingerprint.usable_cores) if cut else 0
+    return Plan(tuple(stages), ranks * (RANK_BYTES + 3 * weights) + 4 * weights, bench.request.time_budget_s)
 
 
 def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:
@@ -106,7 +110,7 @@ def _tokens_per_second(bench: Workbench) -> float:
     begin, done = time.monotonic(), 0
     for batch in by_length(sample, batch_tokens=2048):
         feeds = sample.padded(batch, bench.pad_id)
-        engine.run(feeds)
+        engine.run({name: feeds[name] for name in engine.inputs})
         done += int(feeds["attention_mask"].sum())
         if time.monotonic() - begin > PROBE_SECONDS:
             break

@@ -14,6 +14,7 @@ from compressor.pipeline import finishing, stages
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
 from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
+from compressor.pipeline.uncut import no_rung_left
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import LatencyTable
 from compressor.records.observer import Observer
@@ -134,6 +135,8 @@ def _candidates(
     for rung in ladder.rungs:
         if rung.keeps_latency and rung.keeps_accuracy and rung.keeps_size:
             yield _unpruned(rung)
+    if results and bench.teacher.architecture is None:
+        return
     student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
     yield student
     while set(results[-1].reasons) <= LATENCY_REASONS and bench.seconds_left > stages.REPAIR_SECONDS:
@@ -175,7 +178,13 @@ def _student(
     parent: Candidate | None = None,
     tails: tuple[float, ...] = (),
 ) -> tuple[Candidate, Distilled]:
-    """Search and train a student for a limit, from the teacher or within a student that was trained before."""
+    """Search and train a student for a limit, from the teacher or within a student that was trained before.
+
+    Raises:
+        InfeasibleError: No student keeps the limit, or the teacher cannot be cut.
+    """
+    if bench.teacher.architecture is None:
+        raise no_rung_left(bench, prepared.workload, ladder)
     before = parent.student if parent else None
     table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
     run.stage("label", Labels, lambda: stages.label(bench))

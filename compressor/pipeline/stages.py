@@ -13,8 +13,9 @@ from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
 from compressor.latency import candidate_ops, measure_table
+from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
-from compressor.precision import apply_precision
+from compressor.precision import PASSES, apply_precision
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision, nested_cut
 from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable, check_table
 from compressor.records.promise import Workload
@@ -56,11 +57,13 @@ FINISHING_SECONDS, REPAIR_SECONDS = 65.0, 70.0
 
 def prepare(bench: Workbench) -> Prepared:
     """Read, split, tokenise; fix the workload; refuse limits that nothing can keep."""
-    shape = bench.teacher.architecture
+    longest = bench.teacher.max_length
     lengths = bench.evaluation.tokens.lengths
-    length = bench.request.sequence_length or min(default_length(lengths), shape.positions)
-    if length > shape.positions:
-        raise InputError(f"--sequence-length: expected at most {shape.positions}, the teacher's longest, got {length}")
+    length = bench.request.sequence_length or min(default_length(lengths), longest)
+    if length > longest:
+        raise InputError(f"--sequence-length: expected at most {longest}, the teacher's longest, got {length}")
+    if bench.teacher.architecture is None:
+        check_exported(bench)
     workload = Workload(bench.request.batch, length, bench.threads)
     parts = {"train": bench.train, "selection": bench.selection, "evaluation": bench.evaluation}
     summary = {name: float(value) for name, value in asdict(length_summary(lengths, length)).items()}
@@ -75,11 +78,13 @@ def prepare(bench: Workbench) -> Prepared:
     return check_prepared(prepared)
 
 
-def _lower_bound_ms(bench: Workbench, workload: Workload) -> float:
-    """The promised percentile of the smallest student: one head in the first layer, nothing else."""
-    shape = bench.teacher.architecture
+def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
+    """The promised percentile of the smallest student, one head in the first layer; None = there can be no student."""
+    if bench.teacher.architecture is None:
+        return None
+    shape = bench.canonical.architecture
     nothing = LayerCut((), ())
-    smallest = inherit(bench.teacher.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (len(shape.layers) - 1))))
+    smallest = inherit(bench.canonical.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (len(shape.layers) - 1))))
     reached = float("inf")
     for precision in bench.request.precisions:
         model = apply_precision(smallest.emit(), precision).SerializeToString()
@@ -106,7 +111,7 @@ def _cost_in_words(bench: Workbench, student: Encoder) -> str:
 def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     """The unpruned teacher, compiled at each precision."""
     feeds = bench.feeds(prepared.workload)
-    models = {precision: bench.teacher_model(precision) for precision in bench.request.precisions}
+    models = _rung_models(bench)
 
     def drop_of(precision: Precision, options: CompileOptions) -> float:
         return (
@@ -125,6 +130,20 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     return check_ladder(Ladder(rungs))
 
 
+def _rung_models(bench: Workbench) -> dict[Precision, bytes]:
+    """The teacher in the wanted precisions; a pass that finds nothing to change in a graph gives no rung."""
+    models: dict[Precision, bytes] = {}
+    for precision in bench.request.precisions:
+        result = PASSES[precision](bench.teacher_graph)
+        if result.modified or precision is Precision.FP32:
+            models[precision] = result.model.SerializeToString()
+        else:
+            bench.observer.note(f"no teacher in {precision}: its graph has no product with a constant matrix")
+    if not models:
+        raise InputError(f"--precision: this teacher needs fp32 among them, got {', '.join(bench.request.precisions)}")
+    return models
+
+
 def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, precision: Precision) -> float:
     metric, targets = get_metric(bench.data.spec.metric), bench.selection_targets
     outputs = bench.outputs(model, options, bench.selection.tokens, precision)
@@ -133,7 +152,7 @@ def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, pre
 
 def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> LatencyTable:
     """The latency table in the fastest precision; kept for every later run on this device."""
-    shape, rung = bench.teacher.architecture, ladder.fastest
+    shape, rung = bench.canonical.architecture, ladder.fastest
     ops = candidate_ops(shape, rung.precision)
     device_key = bench.device_fingerprint.key
     plain_ops = [str(op) for op in ops]
@@ -170,13 +189,13 @@ def score(bench: Workbench) -> ScoredSpace:
     parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:DAMAGE_ROWS]
     if len(parts[1]) == 0:
         parts = parts[0], parts[0]
-    shape = bench.teacher.architecture
+    shape = bench.canonical.architecture
     outputs = shape.classes if shape.per_token else 1
     importance, damage = (
         calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs) for rows in parts
     )
     space = score_space(
-        bench.teacher.encoder, importance, damage, seed=bench.request.seed, progress=bench.observer.progress
+        bench.canonical.encoder, importance, damage, seed=bench.request.seed, progress=bench.observer.progress
     )
     return check_scores(space, shape)
 
@@ -207,14 +226,14 @@ def search(
         parent: A student that the new one must lie within.
         tails: Promised percentile over median, where it was measured before.
     """
-    rung, shape = ladder.fastest, bench.teacher.architecture
+    rung, shape = ladder.fastest, bench.canonical.architecture
     teacher = bench.teacher_model(rung.precision)
     seen = [rung.tail, *tails, _tail(*_percentile(bench, teacher, rung.options, prepared.workload, WATCH_SECONDS))]
     if bench.device.shared:
         seen.append(SHARED_TAIL)
 
     def measure(solution: Solution) -> tuple[LatencySummary, float]:
-        student = inherit(bench.teacher.encoder, space.cut(solution.widths))
+        student = inherit(bench.canonical.encoder, space.cut(solution.widths))
         model = apply_precision(student.emit(), rung.precision).SerializeToString()
         found = _percentile(
             bench, model, rung.options, prepared.workload, CONFIRM_SECONDS, processes=CONFIRM_PROCESSES
@@ -340,7 +359,7 @@ def distil(
 def _inherited(bench: Workbench, confirmed: Confirmed, parent: Candidate | None) -> Encoder:
     """The untrained student."""
     if parent is None or parent.student is None:
-        return inherit(bench.teacher.encoder, confirmed.cut)
+        return inherit(bench.canonical.encoder, confirmed.cut)
     trained = student_encoder(bench, parent.student, tag=parent.tag)
     return inherit(trained, nested_cut(parent.student.cut, confirmed.cut))
 

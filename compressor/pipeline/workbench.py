@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compressor.errors import InputError
+from compressor.errors import BorderError, InputError
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint, resolve_target
 from compressor.records.architecture import Precision
@@ -39,7 +39,7 @@ from compressor.tasks import (
 )
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
-from compressor.teachers import Teacher, load_teacher
+from compressor.teachers import ForeignTeacher, Teacher, open_teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +104,20 @@ class Workbench:
         return threads
 
     @cached_property
-    def teacher(self) -> Teacher:
-        """Its weights in the canonical encoder."""
-        return load_teacher(Path(self.request.teacher))
+    def teacher(self) -> Teacher | ForeignTeacher:
+        """On the canonical encoder where its family has an adapter."""
+        return open_teacher(Path(self.request.teacher))
+
+    @property
+    def canonical(self) -> Teacher:
+        """The teacher, for the stages that cut it.
+
+        Raises:
+            BorderError: It cannot be cut, so no such stage should have begun.
+        """
+        if isinstance(self.teacher, ForeignTeacher):
+            raise BorderError(f"{self.teacher.folder} has no canonical encoder")
+        return self.teacher
 
     @cached_property
     def tokenizer(self) -> TextTokenizer:
@@ -116,7 +127,7 @@ class Workbench:
     @cached_property
     def pad_id(self) -> int:
         """Token id of padding."""
-        return int(self.teacher.config.get("pad_token_id") or 0)
+        return self.teacher.pad_id
 
     @cached_property
     def data(self) -> TextData:
@@ -146,7 +157,7 @@ class Workbench:
 
     def _part(self, split: Split) -> Part:
         """Token ids, cut only at the teacher's own maximum, and targets."""
-        longest = self.teacher.architecture.positions
+        longest = self.teacher.max_length
         return Part(*encode_split(self.tokenizer, split, self.data.spec, max_length=longest))
 
     @cached_property

@@ -89,19 +89,6 @@ class Architecture:
         """The same encoder with other layers; layers with nothing left are dropped."""
         return replace(self, layers=tuple(layer for layer in layers if layer.heads or layer.neurons))
 
-    @property
-    def encoder_parameters(self) -> int:
-        """Weights and biases of the layers (embeddings and head not counted)."""
-        total = 0
-        for layer in self.layers:
-            inner = layer.heads * self.head_size
-            if layer.heads:
-                total += 4 * self.hidden * inner + 3 * inner + 3 * self.hidden
-                total += self.relative_buckets * layer.heads
-            if layer.neurons:
-                total += 2 * self.hidden * layer.neurons + layer.neurons + 3 * self.hidden
-        return total
-
 
 @dataclass(frozen=True)
 class LayerCut:

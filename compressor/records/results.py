@@ -128,7 +128,10 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a run found out, for people and machines."""
+    """Everything a run found out, for people and machines.
+
+    `architecture` and `teacher_layers` are None and empty where the teacher's family has no adapter.
+    """
 
     version: str
     date: str
@@ -142,7 +145,7 @@ class Report:
     workload: Workload
     chosen: str
     precision: Precision
-    architecture: Architecture
+    architecture: Architecture | None
     teacher_layers: tuple[Layer, ...]
     options: CompileOptions
     predicted_ms: float | None
@@ -184,7 +187,7 @@ class Manifest:
         teacher_digest: Hash of the teacher's weights and config.
         data_digest: Hash of the data that was read.
         precision: Of the matrix products.
-        architecture: Of the student.
+        architecture: Of the student, or of the teacher where it ships; None = its family has no adapter.
         max_length: Longest input that the engine takes.
         pad_id: Token id of padding.
         emitted_difference: Largest logit difference of the emitted fp32 graph from the torch student.
@@ -205,7 +208,7 @@ class Manifest:
     teacher_digest: str
     data_digest: str
     precision: Precision
-    architecture: Architecture
+    architecture: Architecture | None
     max_length: int
     pad_id: int
     emitted_difference: float

@@ -19,7 +19,7 @@ class Prepared:
         workload: Where the latency promise holds.
         lengths: Token lengths of the evaluation split, and the share that is longer than the workload.
         rows: Rows of the training, selection and evaluation part.
-        lower_bound_ms: Measured percentile of the smallest architecture.
+        lower_bound_ms: Measured percentile of the smallest student; None = the teacher cannot be cut.
         notes: What the user should know about the data.
     """
 
@@ -27,7 +27,7 @@ class Prepared:
     workload: Workload
     lengths: dict[str, float]
     rows: dict[str, int]
-    lower_bound_ms: float
+    lower_bound_ms: float | None
     notes: tuple[str, ...]
 
 

@@ -66,8 +66,14 @@ def verdict_line(report: Report) -> str:
     check = report.verification
     words = ", ".join(check.reasons)
     outcome = "every promise is kept" if check.verdict is Verdict.MET else words
+    return f"{check.verdict}: {outcome}. Shipped: {report.chosen}, {report.precision}, {_widths(report)}"
+
+
+def _widths(report: Report) -> str:
+    if report.architecture is None:
+        return "as exported (its family has no adapter)"
     kept = " ".join(f"{layer.heads}/{layer.neurons}" for layer in report.architecture.layers) or "none"
-    return f"{check.verdict}: {outcome}. Shipped: {report.chosen}, {report.precision}, heads/neurons per layer {kept}"
+    return f"heads/neurons per layer {kept}"
 
 
 def markdown(report: Report) -> str:

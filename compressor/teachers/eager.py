@@ -6,7 +6,6 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
 from compressor.runtimes.timing import engine_subject, time_alone
 from compressor.tasks.outputs import engine_outputs
 from compressor.tasks.tokens import Tokens
+from compressor.teachers.inputs import input_names
 from compressor.teachers.outputs import reads_tokens
 
 
@@ -58,8 +58,7 @@ class _EagerEngine:
 
     def __init__(self, model: Any, from_numpy: Callable[[Any], Any]) -> None:
         self._model, self._from_numpy = model, from_numpy
-        accepted = signature(model.forward).parameters
-        self.inputs = tuple(n for n in ("input_ids", "attention_mask", "token_type_ids") if n in accepted)
+        self.inputs = input_names(model)
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
         """See `Engine`."""

@@ -7,8 +7,9 @@ from safetensors import safe_open
 
 from compressor.teachers.loading import weights_path
 
-# What the models `...ForSequenceClassification` and `...ForTokenClassification` of transformers call it; the others are
-# XLNet's, GPT-2's and FlauBERT's. config.json cannot be trusted here: it keeps its `architectures` when only the encoder is saved.
+# What the models `...ForSequenceClassification` and `...ForTokenClassification` of transformers call it; the last
+# three are XLNet's, GPT-2's and FlauBERT's. config.json cannot be trusted here: it keeps its `architectures` when
+# only the encoder is saved.
 _CLASSIFIERS = ("classifier.", "logits_proj.", "score.", "sequence_summary.")
 
 

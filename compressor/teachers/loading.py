@@ -24,11 +24,11 @@ from compressor.teachers.electra import ELECTRA
 from compressor.teachers.family import Family
 from compressor.teachers.mpnet import MPNET
 from compressor.teachers.outputs import label_names, reads_tokens, task_kind
-from compressor.teachers.roberta import ROBERTA, XLM_ROBERTA
+from compressor.teachers.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
 HEAD_DEVIATION = 0.02  # of a new head's weights, as BERT's own
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, MPNET)
+    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET)
 }
 
 
@@ -61,6 +61,16 @@ class Teacher:
     def kind(self) -> TaskKind:
         """What it was trained for."""
         return self.architecture.kind
+
+    @property
+    def max_length(self) -> int:
+        """The longest input, in tokens."""
+        return self.architecture.positions
+
+    @property
+    def pad_id(self) -> int:
+        """Token id of padding."""
+        return int(self.config.get("pad_token_id") or 0)
 
 
 def load_teacher(folder: Path) -> Teacher:
@@ -99,7 +109,7 @@ class _Head:
 
 
 def _load(folder: Path, head: _Head | None = None) -> Teacher:
-    config = _read_config(folder)
+    config = read_config(folder)
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None:
         raise InputError(
@@ -112,8 +122,12 @@ def _load(folder: Path, head: _Head | None = None) -> Teacher:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("classifier.")}
     encoder = Encoder(shape)
     encoder.load_state_dict(_canonical(weights, family, encoder, path, head_seed=head.seed if head else None))
-    digest = hashlib.sha256((folder / "config.json").read_bytes() + path.read_bytes()).hexdigest()
-    return Teacher(folder, config, family, labels, encoder.eval(), digest)
+    return Teacher(folder, config, family, labels, encoder.eval(), content_digest(folder))
+
+
+def content_digest(folder: Path) -> str:
+    """SHA-256 of a teacher's config and weights."""
+    return hashlib.sha256((folder / "config.json").read_bytes() + weights_path(folder).read_bytes()).hexdigest()
 
 
 def _architecture(
@@ -133,7 +147,12 @@ def _architecture(
     return shape, labels
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a teacher's folder.
+
+    Raises:
+        InputError: There is no such folder or file, or it holds something else than a JSON object.
+    """
     path = folder / "config.json"
     if not folder.is_dir():
         raise InputError(

@@ -1,4 +1,4 @@
-"""RoBERTa (Liu et al. 2019) and XLM-RoBERTa onto the canonical encoder.
+"""RoBERTa (Liu et al. 2019), XLM-RoBERTa and CamemBERT onto the canonical encoder.
 
 Two things differ from BERT. Positions count from padding_idx + 1 = 2, so the first two rows of the table are never
 used. And there is one token type, whose row is added to every token: it is folded into the position table, and the
@@ -62,3 +62,4 @@ def revert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 _PARTS = (architecture, names, convert, revert)
 ROBERTA = Family("roberta", "roberta", "Roberta", *_PARTS)
 XLM_ROBERTA = Family("xlm-roberta", "roberta", "XLMRoberta", *_PARTS)
+CAMEMBERT = Family("camembert", "roberta", "Camembert", *_PARTS)

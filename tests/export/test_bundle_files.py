@@ -154,6 +154,11 @@ def test_the_config_says_how_many_layers_are_left(tiny_teacher: Path, tmp_path: 
     assert "schön" in text
 
 
+def test_without_a_shape_the_config_is_the_teachers(tiny_teacher: Path, tmp_path: Path) -> None:
+    write_texts(tmp_path, tiny_teacher, {"n_layer": 6}, None)
+    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8")) == {"n_layer": 6}
+
+
 @pytest.mark.parametrize("precision", list(Precision))
 def test_the_final_graph_is_valid_and_computes_the_student(precision: Precision) -> None:
     shape = tiny((2, 32), (0, 16), (1, 0))

@@ -7,10 +7,8 @@ import pytest
 from records.examples import example
 from tiny_models import tiny
 
-from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.records.architecture import (
-    Architecture,
     Cut,
     Layer,
     LayerCut,
@@ -50,12 +48,6 @@ def test_layers_with_nothing_left_are_dropped() -> None:
     shape = SHAPE.with_layers((Layer(0, 0), Layer(1, 0), Layer(0, 0), Layer(0, 16)))
     assert shape.layers == (Layer(1, 0), Layer(0, 16))
     assert replace(shape, layers=SHAPE.layers) == SHAPE
-
-
-@pytest.mark.parametrize("shape", [SHAPE, tiny(), tiny((1, 48), (0, 16), hidden=24, head_size=4)])
-def test_encoder_parameters_are_those_of_the_torch_module(shape: Architecture) -> None:
-    real = sum(parameter.numel() for parameter in Encoder(shape).layers.parameters())
-    assert shape.encoder_parameters == real
 
 
 GOOD = Cut((LayerCut((0, 3), (1, 31)), LayerCut((), ()), LayerCut((), (0,))))

@@ -106,6 +106,11 @@ def test_the_verdict_says_why_not(report: Report) -> None:
     assert verdict_line(replace(report, verification=missed)) == expected
 
 
+def test_a_teacher_without_an_adapter_has_no_widths_to_show(report: Report) -> None:
+    line = verdict_line(replace(report, architecture=None, teacher_layers=()))
+    assert line == "met: every promise is kept. Shipped: student, int8, as exported (its family has no adapter)"
+
+
 def test_the_provenance_says_where_when_and_for_whom(report: Report) -> None:
     assert provenance(report) == (
         "Measured on a CPU (4 cores), 2026-01-02T03:04:05+00:00, 2 thread(s); 1.2 % of the evaluation inputs are "

@@ -22,6 +22,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "XLMRoberta",
         {**BERT_LIKE, "max_position_embeddings": 42, "type_vocab_size": 1, "pad_token_id": 1},
     ),
+    "camembert": ("Camembert", {**BERT_LIKE, "max_position_embeddings": 42, "type_vocab_size": 1, "pad_token_id": 1}),
     "distilbert": (
         "DistilBert",
         {
