@@ -1,6 +1,7 @@
 """Commands and how they end."""
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -42,6 +43,7 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code (docs/design.md, section 1)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption, like Ctrl-C
     sys.exit(run(arguments))
 
 

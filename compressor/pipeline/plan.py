@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor.distill.recipe import BATCH, ranks_on, wanted_steps
+from compressor.distill.recipe import BATCH, wanted_steps
 from compressor.pipeline.stages import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import CompileOptions
@@ -23,7 +23,6 @@ TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "r
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
 STUDENT_SHARE = 0.8
-RANK_BYTES = 450_000_000  # torch itself, in every process
 PROBE_SECONDS = 1.0
 
 
@@ -77,10 +76,7 @@ def make_plan(bench: Workbench) -> Plan:
     order = ("prepare", "ladder", "table", "label", "score", "search", "distil")
     stages = [PlannedStage(name, known[name], name not in ("prepare", "ladder")) for name in order]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
-    shape = bench.teacher.architecture
-    weights = 4 * (shape.encoder_parameters + (shape.vocabulary + shape.positions) * shape.hidden)
-    memory = ranks_on(bench.device_fingerprint.usable_cores) * (RANK_BYTES + 3 * weights) + 4 * weights
-    return Plan(tuple(stages), memory, bench.request.time_budget_s)
+    return Plan(tuple(stages), bench.training_bytes, bench.request.time_budget_s)
 
 
 def _tokens_per_second(bench: Workbench) -> float:

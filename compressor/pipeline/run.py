@@ -11,6 +11,7 @@ from pathlib import Path
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import finishing, stages
+from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.plan import Plan, make_plan
 from compressor.pipeline.runner import Runner
 from compressor.pipeline.workbench import Workbench
@@ -68,16 +69,19 @@ def compress(
         InputError: Something given cannot be used.
         InfeasibleError: Nothing can keep the limit.
         UnavailableError: The target is not this device.
+        ResourceError: Disk or memory do not suffice.
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
     get_searcher(request.search)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
-    with bench.run.held(fresh=fresh):
-        run = Runner(bench.run, observer, stop_after=stop_after)
-        candidate, report = _run(bench, run)
-        move_into_place(finishing.bundle_folder(bench, candidate), output)
+    with exhaustion_explained({"the cache": cache, "--output": output.parent}):
+        bench.check_memory()
+        with bench.run.held(fresh=fresh):
+            run = Runner(bench.run, observer, stop_after=stop_after)
+            candidate, report = _run(bench, run)
+            move_into_place(finishing.bundle_folder(bench, candidate), output)
     return Outcome(report, output)
 
 
@@ -131,7 +135,9 @@ def _candidates(
             yield _unpruned(rung)
     student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
     yield student
-    while set(results[-1].reasons) <= LATENCY_REASONS and bench.seconds_left > stages.REPAIR_SECONDS:
+    while set(results[-1].reasons) <= LATENCY_REASONS and _time_for(
+        bench, f"repair-{len(results) + 1}", stages.REPAIR_SECONDS
+    ):
         summary = results[-1].latency.summary
         bench.observer.note(
             f"p95 was {format_ms(summary.p95_ms)}, with a tail of {summary.p95_ms / summary.p50_ms:.2f}: the student "
@@ -171,6 +177,7 @@ def _student(
     tails: tuple[float, ...] = (),
 ) -> tuple[Candidate, Distilled]:
     """Search and train a student for a limit, from the teacher or within a student that was trained before."""
+    bench.check_training_memory()
     before = parent.student if parent else None
     table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
     run.stage("label", Labels, lambda: stages.label(bench))
@@ -198,7 +205,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     best = _unpruned(rung)
     spent = 0.0
     for share in WALK:
-        if bench.seconds_left < spent + stages.FINISHING_SECONDS:
+        if not _time_for(bench, f"walk-1-{round(1 / share)}", spent + stages.FINISHING_SECONDS):
             bench.observer.note("the time budget ends the walk to lower limits")
             break
         begin = bench.elapsed
@@ -214,6 +221,11 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
             break
         best, spent = student, bench.elapsed - begin
     return best
+
+
+def _time_for(bench: Workbench, name: str, seconds: float) -> bool:
+    """Whether the time budget has room for that much more, decided once and for all continuations of the run."""
+    return bench.run.choose(name, lambda: int(bench.seconds_left > seconds)) == 1
 
 
 def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Plan:

@@ -42,6 +42,8 @@ from compressor.train import FittingJob, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 PROBE_SECONDS = 1.0
+# Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
+DISTURBED_SHARE = 0.1
 # A limit that is offered as feasible must be one that the search then keeps, with its own margin and a longer look.
 NEAREST_MARGIN = 1.15
 WATCH_SECONDS = 3.0
@@ -150,6 +152,13 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
         prepared.workload,
         progress=bench.observer.progress,
     )
+    if table.disturbed_share > DISTURBED_SHARE:
+        bench.observer.note(
+            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured, also "
+            "when they were measured again; their errors are wider, the table is not kept for other runs, and what is "
+            "built is measured as a whole"
+        )
+        return table
     path.parent.mkdir(parents=True, exist_ok=True)
     save(table, path)
     return table
