@@ -2,9 +2,9 @@ r"""What cannot be used, and what is said about it: one case per fault, as a use
 
     arguments(case, teacher, data, target, folder) -> what follows `compressor`
 
-Every case gets a folder with links to the files of a good teacher and good data, and damages something in it. Every one
-has to end with exit code 2, its message on standard error, no traceback and no bundle. Nothing of the tests is imported
-here, so that benchmarks can run the cases too, in processes of their own with `XDG_CACHE_HOME` = folder / "cache".
+Every case gets a folder with links to the files of a good teacher and good data, and damages something in it. Every
+one has to end with exit code 2, its message on standard error, no traceback and no bundle. Nothing of the tests is
+imported here, so that benchmarks can run the cases too, in processes of their own with `XDG_CACHE_HOME` = folder / "cache".
 """
 
 import json
@@ -260,9 +260,7 @@ PLACES = (
     BadInput(
         "output taken", "--output: .* is there and not empty; .*--force", damage=write("bundle/precious", "mine")
     ),
-    BadInput(
-        "output is a file", "--output: .* is there and not empty; .*--force", damage=write("bundle", "mine")
-    ),
+    BadInput("output is a file", "--output: .* is there and not empty; .*--force", damage=write("bundle", "mine")),
     BadInput(
         "cache below a file",
         "expected a cache that can be written to, cannot make .*XDG_CACHE_HOME",

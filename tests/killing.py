@@ -1,14 +1,14 @@
 """Kill a run in the middle of its stages, start it again, and hold its end against a run that nobody interrupted.
 
-Times differ from run to run, and what was measured decides which architecture is cut and for how long it is trained. So
-two runs can only be compared given the same measurements. The procedure:
+Times differ from run to run, and what was measured decides which architecture is cut and for how long it is trained.
+So two runs can only be compared given the same measurements. The procedure:
 
-1. Start the command and kill its process (SIGKILL) at the first point; start it again and kill it at the second; and so
-   on. The last start is left alone. Every kill must have hit its stage before its record was there; else the cache is put
-   back as it was before that start, and the start is repeated.
+1. Start the command and kill its process (SIGKILL) at the first point; start it again and kill it at the second; and
+   so on. The last start is left alone. Every kill must have hit its stage before its record was there; else the cache
+   is put back as it was before that start, and the start is repeated.
 2. Make a second cache that holds only what the first run measured and what it chose by the clock: the records of
-   `MEASURED` stages, the journal of choices, the latency tables. Run the same command on it, without an interruption: it
-   takes those from there, and computes everything else anew.
+   `MEASURED` stages, the journal of choices, the latency tables. Run the same command on it, without an interruption:
+   it takes those from there, and computes everything else anew.
 3. Whatever was computed must be the same in both, bit for bit: the teacher's logits, the scores, the trained weights,
    the portable graph and the engine.
 
@@ -137,7 +137,8 @@ class Started:
     @property
     def lines(self) -> list[str]:
         """What was printed so far."""
-        self._output += self._pipe.read() or b""
+        if not self._pipe.closed:
+            self._output += self._pipe.read() or b""
         return self._output.decode(errors="replace").splitlines()
 
     def wait_for(self, point: KillPoint) -> bool:
@@ -147,6 +148,7 @@ class Started:
     def end(self) -> int:
         """Wait for the end; returns the exit code."""
         self._wait(lambda: False)
+        self._close()
         return self.process.wait()
 
     def _wait(self, until: Callable[[], bool]) -> bool:
@@ -155,7 +157,6 @@ class Started:
             if until():
                 return True
             if self.process.poll() is not None:
-                _ = self.lines
                 return False
             time.sleep(0.001)
         self.kill()
@@ -165,7 +166,13 @@ class Started:
         """SIGKILL to the process, as the system does; returns the command lines of what has survived it."""
         self.process.kill()
         self.process.wait()
-        return self.survivors()
+        survivors = self.survivors()
+        self._close()
+        return survivors
+
+    def _close(self) -> None:
+        _ = self.lines
+        self._pipe.close()
 
     def survivors(self) -> list[str]:
         """Command lines of processes of the group that do not end within some seconds."""

@@ -1,11 +1,11 @@
 """Tells measurements on a quiet machine from those that something disturbed, over a whole table.
 
-    quiet level  = the lowest lower quartile of the yardstick in all slices so far
+    quiet level  = the lowest of the lower deciles of the yardstick in all slices so far
     quiet round  = yardstick <= 1.25 x quiet level
     excess       = median yardstick / quiet level - 1, of a slice without a quiet round
 
-One slice of a tenth of a second may be disturbed from its first round to its last, and then knows of no quiet level; the
-table, which takes half a minute, does.
+One slice of a tenth of a second may be disturbed from its first round to its last, and then knows of no quiet level;
+the table, which takes half a minute, does.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Disturbance:
 
     def quiet_rounds(self, timings: Timings) -> NDArray[np.bool_]:
         """[rounds]: the yardstick before the round was as fast as it is on the quiet machine."""
-        self._quiet_ns = min(self._quiet_ns, float(np.percentile(timings.yardstick, 25)))
+        self._quiet_ns = min(self._quiet_ns, _decile(timings.yardstick))
         return np.asarray(timings.yardstick <= DISTURBED_ABOVE * self._quiet_ns)
 
     def repeat(self, quiet: NDArray[np.bool_]) -> bool:
@@ -56,3 +56,8 @@ class Disturbance:
         self._ops += 1
         self._disturbed_ops += excess > 0
         return excess
+
+
+def _decile(yardstick: NDArray[np.int64]) -> float:
+    """The fastest of ten: neighbours only ever add time, and one quiet round of ten is found."""
+    return float(np.percentile(yardstick, 10, method="lower"))

@@ -1,6 +1,6 @@
 """A full disk and too little memory, said in words wherever they strike.
 
-Both reach the pipeline in many forms: errors of Python, of numpy, of the libraries below, and the last lines of another
+Both reach the pipeline in many forms: errors of Python, of numpy, of the libraries below, the last lines of another
 process. The cause is recognised by its error number, by the system's own text for that number, or by the state of the
 disk.
 """
@@ -86,9 +86,9 @@ def _free(place: Path) -> int:
 def _disk_in_words(places: Mapping[str, Path]) -> str:
     free = "; ".join(f"{format_bytes(_free(place))} for {name} ({place})" for name, place in places.items())
     return (
-        f"the disk is full: expected room for what is written, found {free}. Make room, or give another --output, another "
-        "cache (XDG_CACHE_HOME) or another folder for temporary files (TMPDIR); what was finished is kept, and the same "
-        "command continues where it was"
+        f"the disk is full: expected room for what is written, found {free}. Make room, or give another --output, "
+        "another cache (XDG_CACHE_HOME) or another folder for temporary files (TMPDIR); what was finished is kept, and the "
+        "same command continues where it was"
     )
 
 

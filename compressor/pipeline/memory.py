@@ -3,8 +3,8 @@
     ladder    = a process + 4 x weights             (the encoder, its graph, the graph in bytes, the engine)
     training  = ladder + ranks x (a process + 3 x weights)
 
-A student has at most the teacher's weights, about half of them in practice; trained ones are held as value, gradient and
-two moments.
+A student has at most the teacher's weights, about half of them in practice; trained ones are held as value, gradient
+and two moments.
 """
 
 from compressor.errors import ResourceError
@@ -39,7 +39,7 @@ def check_memory(needed: int, available: int, *, what: str) -> None:
     """
     if available < CLEARLY * needed:
         raise ResourceError(
-            f"{what} takes about {format_bytes(needed)} of memory, found {format_bytes(available)} available (the "
-            "machine's, at most what the control groups of this process leave); end other programs, raise the limit of "
-            "the container, or use a machine with more"
+            f"{what} takes about {format_bytes(needed)} of memory, found {format_bytes(available)} available "
+            "(the machine's, at most what the control groups of this process leave); end other programs, raise the limit "
+            "of the container, or use a machine with more"
         )

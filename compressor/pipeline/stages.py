@@ -154,8 +154,8 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     )
     if table.disturbed_share > DISTURBED_SHARE:
         bench.observer.note(
-            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured, also "
-            "when they were measured again; their errors are wider, the table is not kept for other runs, and what is "
+            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured, "
+            "also when they were measured again; their errors are wider, the table is not kept for other runs, and what is "
             "built is measured as a whole"
         )
         return table

@@ -37,8 +37,8 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"expected a cache that can be written to, cannot make {path}: {error.strerror}; name another place with "
-                "XDG_CACHE_HOME"
+                f"expected a cache that can be written to, cannot make {path}: {error.strerror}; name another place "
+                "with XDG_CACHE_HOME"
             ) from error
 
     @contextmanager

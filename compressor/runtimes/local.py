@@ -85,8 +85,8 @@ def fresh_processes(
             done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
             if done.returncode == -signal.SIGKILL:
                 raise ResourceError(
-                    "a measuring process was killed, as the system does when memory runs out: free some, or use a machine "
-                    "with more; the same command continues where it was"
+                    "a measuring process was killed, as the system does when memory runs out: free some, or use a "
+                    "machine with more; the same command continues where it was"
                 )
             if done.returncode != 0:
                 raise UnavailableError(

@@ -1,7 +1,7 @@
 """A disk that fills up in the middle of a run: a clear error, and the same command continues.
 
-Real processes on a file system of a few kilobytes, which is then made larger: a tmpfs in a mount namespace of the test's
-own, so that nothing has to be cleaned up. Where the system allows no such thing, the test is skipped.
+Real processes on a file system of a few kilobytes, which is then made larger: a tmpfs in a mount namespace of the
+test's own, so that nothing has to be cleaned up. Where the system allows no such thing, the test is skipped.
 """
 
 import os
@@ -65,7 +65,14 @@ def twice(command: list[str], place: Path, *, size: str, environment: dict[str, 
     [("cache", "60k", "5ms"), ("cache", "360k", "130us"), ("output", "40k", "5ms"), ("temporary", "16k", "130us")],
 )
 def test_a_full_disk_is_said_and_the_same_command_continues(
-    tiny_teacher: Path, tiny_data: Path, fake_target: Path, tmp_path: Path, checkout: Path, place: str, size: str, limit: str
+    tiny_teacher: Path,
+    tiny_data: Path,
+    fake_target: Path,
+    tmp_path: Path,
+    checkout: Path,
+    place: str,
+    size: str,
+    limit: str,
 ) -> None:
     folders = {name: tmp_path / name for name in ("cache", "output", "temporary")}
     for name, folder in folders.items():
