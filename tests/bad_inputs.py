@@ -4,7 +4,8 @@ r"""What cannot be used, and what is said about it: one case per fault, as a use
 
 Every case gets a folder with links to the files of a good teacher and good data, and damages something in it. Every
 one has to end with exit code 2, its message on standard error, no traceback and no bundle. Nothing of the tests is
-imported here, so that benchmarks can run the cases too, in processes of their own with `XDG_CACHE_HOME` = folder / "cache".
+imported here, so that benchmarks can run the cases too, in processes of their own with `XDG_CACHE_HOME` = folder /
+"cache".
 """
 
 import json

@@ -13,7 +13,20 @@ NAME = "compressor"
 # A module imports from its own package or from packages to the left. `__main__` only starts the command line.
 ORDER = (
     *("errors", "records", "profiles", "runtimes", "tasks", "encoder", "precision", "train", "teachers", "space"),
-    *("latency", "score", "distill", "search", "export", "verify", "report", "pipeline", "gate", "cli", "__main__"),
+    *(
+        "latency",
+        "score",
+        "distill",
+        "search",
+        "export",
+        "verify",
+        "bench",
+        "report",
+        "pipeline",
+        "gate",
+        "cli",
+        "__main__",
+    ),
 )
 
 

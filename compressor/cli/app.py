@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from compressor import __version__
+from compressor.cli.bench import bench
 from compressor.cli.commands import compress, demo, finetune, predict, targets, verify
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
@@ -26,6 +27,7 @@ app.command()(demo)
 app.command()(targets)
 app.command()(verify)
 app.command()(predict)
+app.command()(bench)
 
 
 def _version(value: bool) -> None:

@@ -87,8 +87,8 @@ def _disk_in_words(places: Mapping[str, Path]) -> str:
     free = "; ".join(f"{format_bytes(_free(place))} for {name} ({place})" for name, place in places.items())
     return (
         f"the disk is full: expected room for what is written, found {free}. Make room, or give another --output, "
-        "another cache (XDG_CACHE_HOME) or another folder for temporary files (TMPDIR); what was finished is kept, and the "
-        "same command continues where it was"
+        "another cache (XDG_CACHE_HOME) or another folder for temporary files (TMPDIR); what was finished is kept, "
+        "and the same command continues where it was"
     )
 
 

@@ -40,6 +40,6 @@ def check_memory(needed: int, available: int, *, what: str) -> None:
     if available < CLEARLY * needed:
         raise ResourceError(
             f"{what} takes about {format_bytes(needed)} of memory, found {format_bytes(available)} available "
-            "(the machine's, at most what the control groups of this process leave); end other programs, raise the limit "
-            "of the container, or use a machine with more"
+            "(the machine's, at most what the control groups of this process leave); end other programs, raise the "
+            "limit of the container, or use a machine with more"
         )

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from compressor.distill.recipe import BATCH, wanted_steps
+from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.stages import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.workbench import Workbench
+from compressor.profiles import available_memory
 from compressor.records.latency import CompileOptions
 from compressor.records.units import format_seconds
 from compressor.tasks.outputs import by_length
@@ -37,11 +39,13 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """Estimates for a whole run."""
+    """Estimates for a whole run; with a `forecast` where nothing else was asked for: a run measures its ladder."""
 
     stages: tuple[PlannedStage, ...]
     memory_bytes: int
+    available_bytes: int
     time_budget_s: float
+    forecast: Forecast | None = None
 
     @property
     def seconds(self) -> float:
@@ -60,7 +64,7 @@ class Plan:
         return (
             f"about {format_seconds(self.seconds_without_student)} if the compiled teacher keeps the promises, else "
             f"about {format_seconds(self.seconds)} of {format_seconds(self.time_budget_s)}{short}; "
-            f"{self.memory_bytes / 1e9:.1f} GB of memory"
+            f"{self.memory_bytes / 1e9:.1f} GB of memory, {self.available_bytes / 1e9:.1f} GB are available"
         )
 
 
@@ -76,7 +80,7 @@ def make_plan(bench: Workbench) -> Plan:
     order = ("prepare", "ladder", "table", "label", "score", "search", "distil")
     stages = [PlannedStage(name, known[name], name not in ("prepare", "ladder")) for name in order]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
-    return Plan(tuple(stages), bench.training_bytes, bench.request.time_budget_s)
+    return Plan(tuple(stages), bench.training_bytes, available_memory(), bench.request.time_budget_s)
 
 
 def _tokens_per_second(bench: Workbench) -> float:

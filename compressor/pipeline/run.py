@@ -4,7 +4,7 @@ prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import finishing, stages
 from compressor.pipeline.exhaustion import exhaustion_explained
+from compressor.pipeline.forecast import forecast
 from compressor.pipeline.plan import Plan, make_plan
 from compressor.pipeline.runner import Runner
 from compressor.pipeline.workbench import Workbench
@@ -229,5 +230,14 @@ def _time_for(bench: Workbench, name: str, seconds: float) -> bool:
 
 
 def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Plan:
-    """What a run would do and take; nothing is kept."""
-    return make_plan(Workbench(request, cache=cache, observer=observer))
+    """What a run would do, take and probably ship; nothing is kept.
+
+    Raises:
+        InputError: Something given cannot be used.
+        UnavailableError: The target is not this device.
+        ResourceError: The teacher does not fit into memory.
+    """
+    bench = Workbench(request, cache=cache, observer=observer)
+    bench.check_target()
+    bench.check_memory()
+    return replace(make_plan(bench), forecast=forecast(bench))

@@ -58,14 +58,9 @@ FINISHING_SECONDS, REPAIR_SECONDS = 65.0, 70.0
 
 def prepare(bench: Workbench) -> Prepared:
     """Read, split, tokenise; fix the workload; refuse limits that nothing can keep."""
-    shape = bench.teacher.architecture
-    lengths = bench.evaluation.tokens.lengths
-    length = bench.request.sequence_length or min(default_length(lengths), shape.positions)
-    if length > shape.positions:
-        raise InputError(f"--sequence-length: expected at most {shape.positions}, the teacher's longest, got {length}")
-    workload = Workload(bench.request.batch, length, bench.threads)
+    lengths, workload = bench.evaluation.tokens.lengths, workload_of(bench)
     parts = {"train": bench.train, "selection": bench.selection, "evaluation": bench.evaluation}
-    summary = {name: float(value) for name, value in asdict(length_summary(lengths, length)).items()}
+    summary = {name: float(value) for name, value in asdict(length_summary(lengths, workload.sequence_length)).items()}
     prepared = Prepared(
         task=bench.data.spec,
         workload=workload,
@@ -77,11 +72,29 @@ def prepare(bench: Workbench) -> Prepared:
     return check_prepared(prepared)
 
 
-def _lower_bound_ms(bench: Workbench, workload: Workload) -> float:
-    """The promised percentile of the smallest student: one head in the first layer, nothing else."""
-    shape = bench.teacher.architecture
+def workload_of(bench: Workbench) -> Workload:
+    """Where the latency promise holds.
+
+    Raises:
+        InputError: The length that was asked for is more than the teacher takes.
+    """
+    longest = bench.teacher.architecture.positions
+    length = bench.request.sequence_length or min(default_length(bench.evaluation.tokens.lengths), longest)
+    if length > longest:
+        raise InputError(f"--sequence-length: expected at most {longest}, the teacher's longest, got {length}")
+    return Workload(bench.request.batch, length, bench.threads)
+
+
+def smallest_student(bench: Workbench) -> Encoder:
+    """One head in the first layer, nothing else: what no student can be faster than."""
     nothing = LayerCut((), ())
-    smallest = inherit(bench.teacher.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (len(shape.layers) - 1))))
+    layers = len(bench.teacher.architecture.layers)
+    return inherit(bench.teacher.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (layers - 1))))
+
+
+def _lower_bound_ms(bench: Workbench, workload: Workload) -> float:
+    """The promised percentile of the smallest student."""
+    smallest = smallest_student(bench)
     reached = float("inf")
     for precision in bench.request.precisions:
         model = apply_precision(smallest.emit(), precision).SerializeToString()
@@ -154,9 +167,9 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     )
     if table.disturbed_share > DISTURBED_SHARE:
         bench.observer.note(
-            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured, "
-            "also when they were measured again; their errors are wider, the table is not kept for other runs, and what is "
-            "built is measured as a whole"
+            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured "
+            "and measured again; their errors are wider, the table is not kept for other runs, and what is built is "
+            "measured as a whole"
         )
         return table
     path.parent.mkdir(parents=True, exist_ok=True)

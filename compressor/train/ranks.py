@@ -10,6 +10,7 @@ import queue
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,6 +27,8 @@ from compressor.errors import CompressorError, ResourceError
 from compressor.records.training import TrainPlan, check_plan
 from compressor.train.job import Job
 from compressor.train.loop import Trainer
+
+PEER_SECONDS = 10.0
 
 Progress = Callable[[int, float], None]
 
@@ -134,7 +137,12 @@ def _end_with_parent() -> None:
 
 
 def _sum(gradients: Tensor) -> None:
-    dist.all_reduce(gradients)
+    try:
+        dist.all_reduce(gradients)
+    except RuntimeError:
+        # Another rank is gone. Its own error is the cause and must be seen first; this rank is then ended with it.
+        time.sleep(PEER_SECONDS)
+        raise
 
 
 def _write(model: nn.Module, path: Path) -> None:
