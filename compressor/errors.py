@@ -55,5 +55,11 @@ class UnavailableError(CompressorError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+class ResourceError(CompressorError):
+    """Disk or memory do not suffice; what was finished before is kept, and the same command continues."""
+
+    exit_code = ExitCode.USAGE
+
+
 class BorderError(CompressorError):
     """A record that crosses from one stage to the next is not what its check promises: a bug, not a user error."""

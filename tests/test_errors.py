@@ -9,6 +9,7 @@ from compressor.errors import (
     ExitCode,
     InfeasibleError,
     InputError,
+    ResourceError,
     UnavailableError,
 )
 
@@ -19,6 +20,7 @@ from compressor.errors import (
         (CompressorError("x"), 1),
         (InputError("x"), 2),
         (InfeasibleError("x", nearest_ms=1.5, cost="2 points"), 3),
+        (ResourceError("x"), 2),
         (UnavailableError("x"), 5),
         (BorderError("x"), 1),
     ],
@@ -29,7 +31,7 @@ def test_exit_code_and_message(error: CompressorError, code: int) -> None:
 
 def test_every_error_comes_from_the_root() -> None:
     leaves = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    assert len(leaves) == 5
+    assert len(leaves) == 6
     assert all(issubclass(kind, CompressorError) for kind in leaves)
 
 

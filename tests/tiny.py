@@ -5,7 +5,7 @@ learnt it uses attention, and cutting it costs accuracy.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +50,14 @@ def sentence(random: np.random.Generator) -> tuple[str, int]:
     return " ".join([*before, "was", *(["not"] if negated else []), word, *after]), int(positive != negated)
 
 
-def write_data(folder: Path) -> Path:
-    """train.tsv, dev.tsv and test.tsv; no text is in two of them."""
+def write_data(folder: Path, rows: Mapping[str, int] = ROWS) -> Path:
+    """train.tsv, dev.tsv and test.tsv with that many rows each; no text is in two of them."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(7)
     seen: set[str] = set()
-    for split, rows in ROWS.items():
+    for split, count in rows.items():
         lines = ["sentence\tlabel"]
-        while len(lines) <= rows:
+        while len(lines) <= count:
             text, label = sentence(random)
             if text not in seen:
                 seen.add(text)

@@ -1,6 +1,7 @@
 """Commands and how they end."""
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -8,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from compressor import __version__
+from compressor.cli.bench import bench
 from compressor.cli.commands import compress, demo, finetune, predict, targets, verify
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
@@ -25,6 +27,7 @@ app.command()(demo)
 app.command()(targets)
 app.command()(verify)
 app.command()(predict)
+app.command()(bench)
 
 
 def _version(value: bool) -> None:
@@ -42,6 +45,7 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code (docs/design.md, section 1)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption, like Ctrl-C
     sys.exit(run(arguments))
 
 

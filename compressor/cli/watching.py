@@ -169,4 +169,5 @@ def print_plan(plan: Any, *, as_json: bool) -> None:
         return
     rows = [(s.name, format_seconds(s.seconds), "if needed" if s.if_needed else "always") for s in plan.stages]
     print(plain_table(("stage", "about", "runs"), rows))
+    print(plan.forecast.summary)
     print(plan.summary)

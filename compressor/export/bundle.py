@@ -42,7 +42,9 @@ def check_output(output: Path, *, force: bool) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"--output: cannot write to {output.parent}: {error.strerror}") from error
+        raise InputError(
+            f"--output: cannot write to {output.parent}: {error.strerror}; give another folder"
+        ) from error
 
 
 def write_models(folder: Path, model: onnx.ModelProto, device: Device, options: CompileOptions) -> CompileOptions:
@@ -86,7 +88,11 @@ def move_into_place(folder: Path, output: Path) -> None:
     """Copy the finished bundle beside its place and rename it there; an old one is removed only then."""
     fresh = output.parent / f".{output.name}.new"
     _remove(fresh)
-    shutil.copytree(folder, fresh)
+    try:
+        shutil.copytree(folder, fresh)
+    except OSError:  # half a bundle would only take the room that is missing
+        _remove(fresh)
+        raise
     if output.exists():
         old = output.parent / f".{output.name}.old"
         _remove(old)

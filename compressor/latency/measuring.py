@@ -6,12 +6,14 @@ The difference removes what both graphs share (the call of the runtime, input an
 removes drift. The stem is the exception: it is the whole model without layers, timed as it is.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.latency.disturbance import Disturbance
 from compressor.latency.probes import op_graph, stem_graph
 from compressor.records.architecture import Architecture, OpKey
 from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry, check_table
@@ -40,36 +42,66 @@ def measure_table(
 ) -> LatencyTable:
     """Measure every op; costs are made monotone in the width afterwards (`smooth`)."""
     every = list(ops)
-    entries = []
+    entries, disturbance = [], Disturbance()
     for index, op in enumerate(every):
-        entries.append(TableEntry(op, measure_op(device, shape, op, options, workload)))
+        entries.append(TableEntry(op, measure_op(device, shape, op, options, workload, disturbance)))
         if progress is not None:
             progress((index + 1) / len(every))
-    return check_table(LatencyTable(device_key, device.runtime, options, workload, tuple(smooth(entries))))
+    smoothed, share = tuple(smooth(entries)), disturbance.share
+    return check_table(LatencyTable(device_key, device.runtime, options, workload, smoothed, share))
 
 
 def measure_op(
-    device: Device, shape: Architecture, op: OpKey, options: CompileOptions, workload: Workload
+    device: Device,
+    shape: Architecture,
+    op: OpKey,
+    options: CompileOptions,
+    workload: Workload,
+    disturbance: Disturbance | None = None,
 ) -> Measured:
-    """Cost of one op, measured until its standard error is 1 % or the time for one op is used up."""
+    """Cost of one op, measured until its standard error is 1 % or the time for one op is used up.
+
+    Args:
+        device: Where.
+        shape: Of the teacher.
+        op: What.
+        options: Compile options.
+        workload: Shape of the inputs.
+        disturbance: What is known of the machine from other ops; slices that were disturbed are measured again. If the
+            machine never was quiet, the share by which the cost may be too high is part of its error.
+    """
+    disturbance = disturbance or Disturbance()
+    subjects, copies = _subjects(device, shape, op, options, workload)
+    rounds: list[NDArray[np.float64]] = []
+    excesses: list[float] = []
+    while len(rounds) < MAX_SLICES:
+        timings = time_interleaved(subjects, clock=device.clock, seconds=SLICE_SECONDS, yardstick=device.yardstick)
+        quiet = disturbance.quiet_rounds(timings)
+        if disturbance.repeat(quiet):
+            continue
+        rounds.append(_per_copy(timings, quiet, copies))
+        excesses.append(disturbance.excess(timings, quiet))
+        cost = median_with_error(np.concatenate(rounds))
+        if cost.standard_error_us <= TARGET_ERROR * cost.value_us:
+            break
+    excess = disturbance.noted(excesses)
+    value = max(cost.value_us, 0.0)
+    return Measured(value, math.hypot(cost.standard_error_us, excess * value), cost.samples)
+
+
+def _subjects(
+    device: Device, shape: Architecture, op: OpKey, options: CompileOptions, workload: Workload
+) -> tuple[dict[str, Subject], int]:
+    """What is timed for an op, and the number of copies that the difference stands for."""
     feeds = op_feeds(shape, op, workload)
 
     def subject(model: bytes) -> Subject:
         return engine_subject(device.compile(model, options), feeds)
 
     if op.kind == "stem":
-        subjects, copies = {"many": subject(stem_graph(shape, op).SerializeToString())}, 1
-    else:
-        graphs = {"few": op_graph(shape, op, FEW), "many": op_graph(shape, op, MANY)}
-        subjects, copies = {name: subject(graph.SerializeToString()) for name, graph in graphs.items()}, MANY - FEW
-    rounds: list[NDArray[np.float64]] = []
-    for _ in range(MAX_SLICES):
-        timings = time_interleaved(subjects, clock=device.clock, seconds=SLICE_SECONDS, yardstick=device.yardstick)
-        rounds.append(_per_copy(timings, copies))
-        cost = median_with_error(np.concatenate(rounds))
-        if cost.standard_error_us <= TARGET_ERROR * cost.value_us:
-            break
-    return Measured(max(cost.value_us, 0.0), cost.standard_error_us, cost.samples)
+        return {"many": subject(stem_graph(shape, op).SerializeToString())}, 1
+    graphs = {"few": op_graph(shape, op, FEW), "many": op_graph(shape, op, MANY)}
+    return {name: subject(graph.SerializeToString()) for name, graph in graphs.items()}, MANY - FEW
 
 
 def op_feeds(shape: Architecture, op: OpKey, workload: Workload) -> list[Feeds]:
@@ -116,10 +148,9 @@ def isotonic(values: list[float], weights: list[float]) -> list[float]:
     return [mean for mean, _, length in pools for _ in range(length)]
 
 
-def _per_copy(timings: Timings, copies: int) -> NDArray[np.float64]:
-    """Cost of one copy in each round that the yardstick calls quiet, in microseconds."""
+def _per_copy(timings: Timings, quiet: NDArray[np.bool_], copies: int) -> NDArray[np.float64]:
+    """Cost of one copy in each quiet round, in all where none is, in microseconds."""
     difference = timings.per_round("many")
     if "few" in timings.samples:
         difference = difference - timings.per_round("few")
-    quiet = difference[~timings.disturbed]
-    return (quiet if quiet.size else difference) / copies
+    return (difference[quiet] if quiet.any() else difference) / copies

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compressor.distill.recipe import BATCH, ranks_on, wanted_steps
+from compressor.distill.recipe import BATCH, wanted_steps
+from compressor.pipeline.forecast import Forecast
+from compressor.pipeline.memory import ladder_bytes
 from compressor.pipeline.stages import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.workbench import Workbench
+from compressor.profiles import available_memory
 from compressor.records.latency import CompileOptions
 from compressor.records.units import format_seconds
 from compressor.tasks.outputs import by_length
@@ -23,7 +26,6 @@ TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "r
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
 STUDENT_SHARE = 0.8
-RANK_BYTES = 450_000_000  # torch itself, in every process
 PROBE_SECONDS = 1.0
 
 
@@ -38,11 +40,13 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """Estimates for a whole run."""
+    """Estimates for a whole run; with a `forecast` where nothing else was asked for: a run measures its ladder."""
 
     stages: tuple[PlannedStage, ...]
     memory_bytes: int
+    available_bytes: int
     time_budget_s: float
+    forecast: Forecast | None = None
 
     @property
     def seconds(self) -> float:
@@ -66,7 +70,7 @@ class Plan:
         return (
             f"about {format_seconds(self.seconds_without_student)} if the compiled teacher keeps the promises, else "
             f"about {format_seconds(self.seconds)} of {format_seconds(self.time_budget_s)}{short}; "
-            f"{self.memory_bytes / 1e9:.1f} GB of memory"
+            f"{self.memory_bytes / 1e9:.1f} GB of memory, {self.available_bytes / 1e9:.1f} GB are available"
         )
 
 
@@ -82,9 +86,8 @@ def make_plan(bench: Workbench) -> Plan:
     cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "distil")
     stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
-    weights = 4 * sum(parameter.numel() for parameter in bench.teacher.encoder.parameters())
-    ranks = ranks_on(bench.device_fingerprint.usable_cores) if cut else 0
-    return Plan(tuple(stages), ranks * (RANK_BYTES + 3 * weights) + 4 * weights, bench.request.time_budget_s)
+    memory = bench.training_bytes if cut else ladder_bytes(bench.weight_bytes)
+    return Plan(tuple(stages), memory, available_memory(), bench.request.time_budget_s)
 
 
 def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:

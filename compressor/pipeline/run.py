@@ -4,13 +4,15 @@ prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import finishing, stages
+from compressor.pipeline.exhaustion import exhaustion_explained
+from compressor.pipeline.forecast import forecast
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
 from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
@@ -72,6 +74,7 @@ def compress(
         InputError: Something given cannot be used.
         InfeasibleError: Nothing can keep the limit.
         UnavailableError: The target is not this device.
+        ResourceError: Disk or memory do not suffice.
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
@@ -79,11 +82,13 @@ def compress(
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
     check_stage(stop_after)
-    provide_teacher(bench)
-    with bench.run.held(fresh=fresh):
-        run = Runner(bench.run, observer, stop_after=stop_after)
-        candidate, report = _run(bench, run)
-        move_into_place(finishing.bundle_folder(bench, candidate), output)
+    with exhaustion_explained({"the cache": cache, "--output": output.parent}):
+        provide_teacher(bench)
+        bench.check_memory()
+        with bench.run.held(fresh=fresh):
+            run = Runner(bench.run, observer, stop_after=stop_after)
+            candidate, report = _run(bench, run)
+            move_into_place(finishing.bundle_folder(bench, candidate), output)
     return Outcome(report, output)
 
 
@@ -139,7 +144,9 @@ def _candidates(
         return
     student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
     yield student
-    while set(results[-1].reasons) <= LATENCY_REASONS and bench.seconds_left > stages.REPAIR_SECONDS:
+    while set(results[-1].reasons) <= LATENCY_REASONS and _time_for(
+        bench, f"repair-{len(results) + 1}", stages.REPAIR_SECONDS
+    ):
         summary = results[-1].latency.summary
         bench.observer.note(
             f"p95 was {format_ms(summary.p95_ms)}, with a tail of {summary.p95_ms / summary.p50_ms:.2f}: the student "
@@ -185,6 +192,7 @@ def _student(
     """
     if bench.teacher.architecture is None:
         raise no_rung_left(bench, prepared.workload, ladder)
+    bench.check_training_memory()
     before = parent.student if parent else None
     table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
     run.stage("label", Labels, lambda: stages.label(bench))
@@ -212,7 +220,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     best = _unpruned(rung)
     spent = 0.0
     for share in WALK:
-        if bench.seconds_left < spent + stages.FINISHING_SECONDS:
+        if not _time_for(bench, f"walk-1-{round(1 / share)}", spent + stages.FINISHING_SECONDS):
             bench.observer.note("the time budget ends the walk to lower limits")
             break
         begin = bench.elapsed
@@ -230,9 +238,22 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     return best
 
 
+def _time_for(bench: Workbench, name: str, seconds: float) -> bool:
+    """Whether the time budget has room for that much more, decided once and for all continuations of the run."""
+    return bench.run.choose(name, lambda: int(bench.seconds_left > seconds)) == 1
+
+
 def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Plan:
-    """What a run would do and take; nothing is kept but what is downloaded for it."""
+    """What a run would do, take and probably ship; nothing is kept but what is downloaded for it.
+
+    Raises:
+        InputError: Something given cannot be used.
+        UnavailableError: The target is not this device.
+        ResourceError: The teacher does not fit into memory.
+    """
     bench = Workbench(request, cache=cache, observer=observer)
+    bench.check_target()
     with untrained_teacher(bench) as needed:
-        plan = make_plan(bench)
+        bench.check_memory()
+        plan = replace(make_plan(bench), forecast=forecast(bench))
     return with_teaching(plan, epochs=EPOCHS, share=SHARE_OF_BUDGET) if needed else plan

@@ -43,6 +43,8 @@ from compressor.train import FittingJob, faster_in_bfloat16, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 PROBE_SECONDS = 1.0
+# Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
+DISTURBED_SHARE = 0.1
 # A limit that is offered as feasible must be one that the search then keeps, with its own margin and a longer look.
 NEAREST_MARGIN = 1.15
 WATCH_SECONDS = 3.0
@@ -57,16 +59,11 @@ FINISHING_SECONDS, REPAIR_SECONDS = 65.0, 70.0
 
 def prepare(bench: Workbench) -> Prepared:
     """Read, split, tokenise; fix the workload; refuse limits that nothing can keep."""
-    longest = bench.teacher.max_length
-    lengths = bench.evaluation.tokens.lengths
-    length = bench.request.sequence_length or min(default_length(lengths), longest)
-    if length > longest:
-        raise InputError(f"--sequence-length: expected at most {longest}, the teacher's longest, got {length}")
+    lengths, workload = bench.evaluation.tokens.lengths, workload_of(bench)
     if bench.teacher.architecture is None:
         check_exported(bench)
-    workload = Workload(bench.request.batch, length, bench.threads)
     parts = {"train": bench.train, "selection": bench.selection, "evaluation": bench.evaluation}
-    summary = {name: float(value) for name, value in asdict(length_summary(lengths, length)).items()}
+    summary = {name: float(value) for name, value in asdict(length_summary(lengths, workload.sequence_length)).items()}
     prepared = Prepared(
         task=bench.data.spec,
         workload=workload,
@@ -78,13 +75,31 @@ def prepare(bench: Workbench) -> Prepared:
     return check_prepared(prepared)
 
 
+def workload_of(bench: Workbench) -> Workload:
+    """Where the latency promise holds.
+
+    Raises:
+        InputError: The length that was asked for is more than the teacher takes.
+    """
+    longest = bench.teacher.max_length
+    length = bench.request.sequence_length or min(default_length(bench.evaluation.tokens.lengths), longest)
+    if length > longest:
+        raise InputError(f"--sequence-length: expected at most {longest}, the teacher's longest, got {length}")
+    return Workload(bench.request.batch, length, bench.threads)
+
+
+def smallest_student(bench: Workbench) -> Encoder:
+    """One head in the first layer, nothing else: what no student can be faster than."""
+    nothing = LayerCut((), ())
+    layers = len(bench.canonical.architecture.layers)
+    return inherit(bench.canonical.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (layers - 1))))
+
+
 def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
-    """The promised percentile of the smallest student, one head in the first layer; None = there can be no student."""
+    """The promised percentile of the smallest student; None = there can be no student."""
     if bench.teacher.architecture is None:
         return None
-    shape = bench.canonical.architecture
-    nothing = LayerCut((), ())
-    smallest = inherit(bench.canonical.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (len(shape.layers) - 1))))
+    smallest = smallest_student(bench)
     reached = float("inf")
     for precision in bench.request.precisions:
         model = apply_precision(smallest.emit(), precision).SerializeToString()
@@ -169,6 +184,13 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
         prepared.workload,
         progress=bench.observer.progress,
     )
+    if table.disturbed_share > DISTURBED_SHARE:
+        bench.observer.note(
+            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured "
+            "and measured again; their errors are wider, the table is not kept for other runs, and what is built is "
+            "measured as a whole"
+        )
+        return table
     path.parent.mkdir(parents=True, exist_ok=True)
     save(table, path)
     return table

@@ -12,9 +12,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compressor.distill.recipe import ranks_on
 from compressor.errors import BorderError, InputError
+from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
 from compressor.precision import apply_precision
-from compressor.profiles import fingerprint, resolve_target
+from compressor.profiles import available_memory, fingerprint, resolve_target
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
@@ -90,6 +92,35 @@ class Workbench:
             UnavailableError: The target is not this machine, or its runtime is not here.
         """
         _ = self.profile, self.device, self.threads
+
+    def check_memory(self) -> None:
+        """Refuse a teacher that clearly does not fit into memory, before it is loaded.
+
+        Raises:
+            ResourceError: See `check_memory` of `pipeline.memory`.
+        """
+        folder = Path(self.request.teacher)
+        files = (*folder.glob("*.safetensors"), *folder.glob("*.bin"))
+        size = max((file.stat().st_size for file in files), default=0)
+        check_memory(ladder_bytes(size), available_memory(), what=f"compiling the teacher {folder}")
+
+    def check_training_memory(self) -> None:
+        """Refuse a training that clearly does not fit into memory, before anything is measured for it.
+
+        Raises:
+            ResourceError: See `check_memory` of `pipeline.memory`.
+        """
+        check_memory(self.training_bytes, available_memory(), what="training a student")
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of the teacher."""
+        return sum(p.numel() * p.element_size() for p in self.teacher.encoder.parameters())
+
+    @property
+    def training_bytes(self) -> int:
+        """Estimated memory of a run that trains a student."""
+        return training_bytes(self.weight_bytes, ranks=ranks_on(self.device_fingerprint.usable_cores))
 
     @cached_property
     def threads(self) -> int:

@@ -1,4 +1,4 @@
-"""How many CPUs the control groups of this process allow (Linux, version 1, 2 and both at once).
+"""The control groups of this process (Linux, version 1, 2 and both at once), and how many CPUs they allow.
 
     cpu.max = "150000 100000" -> 1.5 CPUs
 
@@ -19,27 +19,41 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
         root: The file system's root; tests give a tree of their own.
     """
     limits = [
-        limit for level in _levels(root) for limit in (_version_2(level), _version_1(level)) if limit is not None
+        limit for level in levels(root, "cpu") for limit in (_version_2(level), _version_1(level)) if limit is not None
     ]
     return min(limits, default=None)
 
 
-def _levels(root: Path) -> Iterator[Path]:
-    for controllers, group in _memberships(root):
-        names = ("", "unified") if not controllers else (controllers, "cpu")
+def levels(root: Path, controller: str) -> Iterator[Path]:
+    """Folders of the groups that this process is in, each with all above it; they need not exist.
+
+    Args:
+        root: The file system's root.
+        controller: What is limited, in the words of version 1: "cpu" or "memory".
+    """
+    for controllers, group in _memberships(root, controller):
+        names = ("", "unified") if not controllers else (controllers, controller)
         for name in names:
             yield from _upwards(root / MOUNT / name, group)
 
 
-def _memberships(root: Path) -> Iterator[tuple[str, str]]:
+def words(path: Path) -> list[str]:
+    """The words of a file; none where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+
+
+def _memberships(root: Path, controller: str) -> Iterator[tuple[str, str]]:
     """(controllers, group) of this process; controllers is empty for version 2."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
-        lines = ["0::/", "1:cpu:/"]
+        lines = ["0::/", f"1:{controller}:/"]
     for line in lines:
         _, controllers, group = (*line.split(":", 2), "", "")[:3]
-        if not controllers or "cpu" in controllers.split(","):
+        if not controllers or controller in controllers.split(","):
             yield controllers, group
 
 
@@ -52,20 +66,13 @@ def _upwards(mount: Path, group: str) -> Iterator[Path]:
 
 
 def _version_2(level: Path) -> float | None:
-    quota, period = (*_words(level / "cpu.max"), "", "")[:2]
+    quota, period = (*words(level / "cpu.max"), "", "")[:2]
     return _ratio(quota, period)
 
 
 def _version_1(level: Path) -> float | None:
-    quota, period = _words(level / "cpu.cfs_quota_us"), _words(level / "cpu.cfs_period_us")
+    quota, period = words(level / "cpu.cfs_quota_us"), words(level / "cpu.cfs_period_us")
     return _ratio(quota[0], period[0]) if quota and period else None
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").split()
-    except OSError:
-        return []
 
 
 def _ratio(quota: str, period: str) -> float | None:

@@ -51,6 +51,7 @@ class LatencyTable:
         options: Compile options that all graphs were built with.
         workload: Shape at which they were measured.
         entries: One per op.
+        disturbed_share: Share of the ops during whose measurement the machine was never quiet; their errors are wider.
     """
 
     device: str
@@ -58,6 +59,7 @@ class LatencyTable:
     options: CompileOptions
     workload: Workload
     entries: tuple[TableEntry, ...]
+    disturbed_share: float = 0.0
 
     @cached_property
     def _index(self) -> dict[OpKey, Measured]:

@@ -25,11 +25,21 @@ J = TypeVar("J", int, float, str)
 
 
 class RunFolder:
-    """One run on disk; made if it is not there."""
+    """One run on disk; made if it is not there.
+
+    Raises:
+        InputError: The folder cannot be made.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"expected a cache that can be written to, cannot make {path}: {error.strerror}; name another place "
+                "with XDG_CACHE_HOME"
+            ) from error
 
     @contextmanager
     def held(self, *, fresh: bool = False) -> Iterator[None]:

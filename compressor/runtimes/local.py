@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.errors import UnavailableError
+from compressor.errors import ResourceError, UnavailableError
 from compressor.profiles import fingerprint
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
@@ -71,6 +72,7 @@ def fresh_processes(
 
     Raises:
         UnavailableError: A process failed; its last lines are in the message.
+        ResourceError: A process was killed, which is how the system ends what takes more memory than there is.
     """
     with tempfile.TemporaryDirectory(prefix="compressor-") as folder:
         paths = [Path(folder) / name for name in ("spec.json", "feeds.npz", "samples.npy")]
@@ -81,6 +83,11 @@ def fresh_processes(
         for _ in range(processes):
             command = [sys.executable, "-m", module, *map(str, paths)]
             done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+            if done.returncode == -signal.SIGKILL:
+                raise ResourceError(
+                    "a measuring process was killed, as the system does when memory runs out: free some, or use a "
+                    "machine with more; the same command continues where it was"
+                )
             if done.returncode != 0:
                 raise UnavailableError(
                     f"measuring in a fresh process failed with status {done.returncode}: {done.stderr.strip()[-800:]}"

@@ -59,6 +59,42 @@ def _root(rising: Callable[[float], float]) -> float:
     return (low + high) / 2
 
 
+def percentile_bounds(
+    times: NDArray[np.int64], percentile: float, *, confidence: float = CONFIDENCE
+) -> tuple[float | None, float | None]:
+    """Bounds of a percentile of the distribution behind independent times, each one-sided at `confidence`.
+
+    Order statistics (David and Nagaraja 2003, section 7.1): the times below the percentile are B ~ Binomial(n, q). The
+    lower bound is the l-th smallest time with the largest l at which P[B >= l] >= confidence, the upper one the u-th
+    with the smallest u at which P[B >= u] <= 1 - confidence. They are the times at which the Clopper-Pearson bounds of
+    the share cross q.
+
+    Args:
+        times: Any unit, [n].
+        percentile: In percent.
+        confidence: Of each bound.
+
+    Returns:
+        (low, high) in the unit of the times; None where there are too few times to say.
+    """
+    ordered, share = np.sort(times), percentile / 100
+    low = _last(ordered.size, lambda k: binomial_tail(k, ordered.size, share) >= confidence)
+    high = _last(ordered.size, lambda k: binomial_tail(k, ordered.size, share) > 1 - confidence) + 1
+    return (
+        float(ordered[low - 1]) if low >= 1 else None,
+        float(ordered[high - 1]) if high <= ordered.size else None,
+    )
+
+
+def _last(n: int, holds: Callable[[int], bool]) -> int:
+    """Largest k in 0..n at which something holds that holds at 0 and, once it does not, never again."""
+    low, high = 0, n + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
 def judge(k: int, n: int, *, percentile: float) -> Verdict:
     """Met: the lower bound reaches the promised share; missed: the upper bound does not; else inconclusive."""
     low, high = share_bounds(k, n)

@@ -19,7 +19,6 @@ from compressor.runtimes.base import Clock, Engine, Feeds
 WARM_UP_RUNS = 60
 WARM_UP_SECONDS = 1.0
 STABLE_WITHIN = 0.03
-DISTURBED_ABOVE = 1.25  # of the yardstick's lower quartile
 
 Subject = Callable[[], object]
 
@@ -35,11 +34,6 @@ class Timings:
 
     samples: dict[str, NDArray[np.int64]]
     yardstick: NDArray[np.int64]
-
-    @property
-    def disturbed(self) -> NDArray[np.bool_]:
-        """[rounds]: the yardstick took far longer than it does on the quiet machine."""
-        return np.asarray(self.yardstick > DISTURBED_ABOVE * np.percentile(self.yardstick, 25))
 
     def per_round(self, name: str) -> NDArray[np.float64]:
         """Median of each burst of a subject, in microseconds, [rounds]."""

@@ -179,7 +179,10 @@ def weights_path(folder: Path) -> Path:
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return folder / name
-    raise InputError(f"--teacher: {folder} has no weights: expected model.safetensors (or pytorch_model.bin)")
+    raise InputError(
+        f"--teacher: {folder} has no weights: expected model.safetensors (or pytorch_model.bin); save the model with "
+        "`save_pretrained(DIR)`"
+    )
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
@@ -188,7 +191,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(f"--teacher: {path} cannot be read, is it whole? ({error})") from error
+        raise InputError(f"--teacher: {path} cannot be read, is it whole? ({error}); copy it again") from error
     except Exception as error:  # the unpickler's own error type is private and changed between releases
         raise InputError(
             f"--teacher: {path} holds more than tensors and will not be unpickled; save it as safetensors "
@@ -221,7 +224,7 @@ def _canonical(
                 f"{tuple(expected[ours].shape)}"
             )
         if not torch.isfinite(tensor).all():
-            raise InputError(f"--teacher: {names[ours]} in {path} holds values that are not finite")
+            raise InputError(f"--teacher: {names[ours]} in {path} holds values that are not finite; train it again")
     return state
 
 

@@ -79,8 +79,9 @@ def test_quiet_shows_the_result_only(compress: Any) -> None:
 def test_the_plan_names_the_stages_and_builds_nothing(compress: Any, cache: Path, tmp_path: Path) -> None:
     ended = compress("--plan")
     assert ended.code == 0
-    assert [line.split()[0] for line in ended.out.splitlines()[1:-1] if line.split()[0] in STAGES] == list(STAGES)
+    assert [line.split()[0] for line in ended.out.splitlines()[1:-2] if line.split()[0] in STAGES] == list(STAGES)
     assert "of memory" in ended.out
+    assert ended.out.splitlines()[-2].startswith("likely to ship: student (by latency alone: ")
     assert not (tmp_path / "bundle").exists()
 
 
@@ -89,6 +90,7 @@ def test_the_plan_as_json_has_every_stage_once(compress: Any) -> None:
     assert [stage["name"] for stage in found["stages"]] == list(STAGES)
     assert {stage["name"] for stage in found["stages"] if stage["if_needed"]} == set(list(STAGES)[2:7])
     assert found["memory_bytes"] > 10**8
+    assert found["forecast"]["likely"] == "student"
 
 
 def test_stop_after_ends_with_0_and_the_same_command_continues(compress: Any, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
-"""Flags, and what is refused: exit code 2 and a message that says what to do."""
+"""Flags, and what is not available here."""
 
 import builtins
-import re
 from pathlib import Path
 from typing import Any
 
@@ -48,61 +47,6 @@ def test_the_version_is_that_of_the_package(cli: Any) -> None:
     assert (ended.code, ended.out) == (0, f"compressor {__version__}\n")
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--max-latncy", "5ms"], "No such option: --max-latncy"),
-        (["--max-latency", "5"], r"--max-latency: expected a positive number with a unit .*, such as 5ms; got '5'"),
-        (["--max-latency", "0ms"], "--max-latency: expected more than zero"),
-        (["--max-latency", "-5ms"], "--max-latency: expected a positive number"),
-        (["--max-size", "20"], r"--max-size: expected a positive number with a unit .*such as 20MB; got '20'"),
-        (["--time-budget", "30"], r"--time-budget: expected a positive number with a unit .*such as 30m"),
-        (["--percentile", "100"], "--percentile: expected at least 50 and less than 100, got 100"),
-        (["--max-accuracy-drop", "-1"], "--max-accuracy-drop: expected points between 0 and 100, got -1"),
-        (["--max-accuracy-drop", "nan"], "--max-accuracy-drop: expected points between 0 and 100, got nan"),
-        (["--batch", "0"], "--batch: expected at least 1, got 0"),
-        (["--batch", "two"], "Invalid value for '--batch'"),
-        (["--threads", "2"], "--threads: expected at most 1, the cores that this process may use, got 2"),
-        (["--precision", "int8,int4"], "--precision: expected some of fp32, int8, got int4"),
-        (["--task", "ner"], "--task: expected text-classification, got 'ner'"),
-        (["--metric", "acuracy"], "did you mean 'accuracy'"),
-        (["--stop-after", "distill"], "--stop-after: expected one of prepare, ladder, .*got 'distill'"),
-        (["--eval-split", "train"], "evaluation split 'train' is what the model learns from"),
-        (["--text-column", "phrase"], "expected a column 'phrase', found sentence, label"),
-        (["--teacher", "/nowhere"], "--teacher: expected a folder with config.json"),
-        (["--data", "/nowhere"], "expected a folder with training data at /nowhere, found nothing; check --data"),
-        (["--target", "cpu-avx512-vni"], "unknown target 'cpu-avx512-vni': did you mean 'cpu-avx512-vnni'"),
-        (["--target", "/nowhere.yaml"], "/nowhere.yaml"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_what_cannot_be_used_ends_with_2_before_anything_is_built(
-    compress: Any, tmp_path: Path, flags: list[str], message: str
-) -> None:
-    ended = compress(*flags)
-    assert ended.code == 2
-    assert re.search(message, ended.err), ended.err
-    assert "Traceback" not in ended.err
-    assert not (tmp_path / "bundle").exists()
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--seed", "-1"], "--seed"),
-        (["--sequence-length", "0"], "--sequence-length"),
-        (["--sequence-length", "49"], "--sequence-length"),
-        (["--threads", "0"], "--threads"),
-        (["--search", "exakt"], "--search"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_what_should_be_refused_too(compress: Any, flags: list[str], message: str) -> None:
-    ended = compress(*flags, "--stop-after", "prepare")
-    assert ended.code == 2
-    assert message in ended.err
-
-
 def test_a_missing_flag_is_named(cli: Any) -> None:
     ended = cli("compress", "--teacher", "x", "--data", "y")
     assert ended.code == 2
@@ -124,16 +68,6 @@ def test_a_name_that_is_none_is_answered_with_the_nearest_alias(
     assert ended.code == 2
     assert "'bert-bse' is no folder here, no alias and no model of the hub" in ended.err
     assert "Did you mean 'bert-base'?" in ended.err
-
-
-def test_an_output_that_holds_something_else_is_left_alone(compress: Any, tmp_path: Path) -> None:
-    (tmp_path / "bundle").mkdir()
-    (tmp_path / "bundle" / "precious").write_text("mine")
-    ended = compress("--max-latency", "5ms")
-    assert ended.code == 2
-    assert "--output: " in ended.err
-    assert "--force to replace it" in ended.err
-    assert [path.name for path in (tmp_path / "bundle").iterdir()] == ["precious"]
 
 
 @pytest.mark.parametrize(

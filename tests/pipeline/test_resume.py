@@ -13,6 +13,7 @@ from tiny import Watcher
 from compressor.export import ENGINE, MODEL
 from compressor.pipeline import STAGES, StoppedError, stages
 from compressor.records.architecture import Precision
+from compressor.records.latency import LatencyTable
 from compressor.records.store import RunFolder
 from compressor.records.training import TrainPlan
 from compressor.train import loop
@@ -146,3 +147,19 @@ def test_another_run_on_the_device_takes_the_table_but_nothing_else(
     with pytest.raises(StoppedError):
         run(ask(0.8 * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="table")
     assert watcher.cached == {"prepare": False, "ladder": False, "table": False}
+
+
+def test_a_table_from_a_machine_that_was_never_quiet_is_used_once_and_said_so(
+    whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = stages.measure_table
+
+    def disturbed(*args: Any, **kwargs: Any) -> LatencyTable:
+        return replace(measure(*args, **kwargs), disturbed_share=0.4)
+
+    monkeypatch.setattr(stages, "measure_table", disturbed)
+    watcher = Watcher()
+    outcome = start(tmp_path, whole.request, watcher=watcher)
+    assert outcome.report.chosen == "student"
+    assert any("warning: the machine was never quiet while 40 % of the ops were measured" in n for n in watcher.notes)
+    assert not (tmp_path / "cache" / "tables").exists()

@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 
 from compressor.records.promise import Verdict
-from compressor.runtimes.statistics import binomial_tail, judge, median_with_error, share_bounds, summarise
+from compressor.runtimes.statistics import (
+    binomial_tail,
+    judge,
+    median_with_error,
+    percentile_bounds,
+    share_bounds,
+    summarise,
+)
 
 
 @pytest.mark.parametrize("n", [1, 7, 200, 20_000])
@@ -99,3 +106,33 @@ def test_one_long_tail_does_not_move_the_error() -> None:
     spoiled = median_with_error(values)
     assert spoiled.value_us == pytest.approx(clean.value_us, abs=2 * clean.standard_error_us)
     assert spoiled.standard_error_us == pytest.approx(clean.standard_error_us, rel=0.3)
+
+
+@pytest.mark.parametrize("n", [100, 501, 4000])
+@pytest.mark.parametrize("percentile", [50.0, 95.0, 99.0])
+def test_bounds_of_a_percentile_are_the_order_statistics_of_the_binomial(n: int, percentile: float) -> None:
+    ranks = np.random.default_rng(0).permutation(np.arange(1, n + 1))  # the l-th smallest time is l
+    low, high = percentile_bounds(ranks, percentile)
+    binomial = stats.binom(n, percentile / 100)
+    below = [k for k in range(1, n + 1) if binomial.sf(k - 1) >= 0.99]
+    above = [k for k in range(1, n + 1) if binomial.sf(k - 1) <= 1 - 0.99]
+    assert low == (max(below) if below else None)
+    assert high == (min(above) if above else None)
+
+
+def test_few_times_have_no_upper_bound_of_a_high_percentile() -> None:
+    low, high = percentile_bounds(np.arange(100, dtype=np.int64), 99)
+    assert low is not None
+    assert high is None
+    assert percentile_bounds(np.array([5]), 50) == (None, None)
+
+
+@pytest.mark.parametrize("percentile", [50.0, 95.0])
+def test_bounds_of_a_percentile_hold_as_often_as_promised(percentile: float) -> None:
+    random, truth = np.random.default_rng(3), stats.expon.ppf(percentile / 100)
+    bounds = [percentile_bounds(random.exponential(size=300), percentile, confidence=0.9) for _ in range(600)]
+    misses_low = np.mean([low is not None and low > truth for low, _ in bounds])
+    misses_high = np.mean([high is not None and high < truth for _, high in bounds])
+    assert misses_low <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 600)
+    assert misses_high <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 600)
+    assert min(misses_low, misses_high) > 0.02  # exact, and not merely wide

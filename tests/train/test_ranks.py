@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_jobs import ROWS, Regression
 
-from compressor.errors import CompressorError
+from compressor.errors import CompressorError, ResourceError
 from compressor.records.training import TrainPlan
 from compressor.train import DataOrder, train
 
@@ -58,3 +58,14 @@ def test_a_failing_rank_ends_the_training_and_leaves_no_process(
         train(job, PLAN, tmp_path / "result", checkpoint=tmp_path / "checkpoint")
     assert ranks_alive() == []
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]  # where the next try continues
+
+
+def test_a_rank_that_the_system_kills_is_a_lack_of_memory(tmp_path: Path) -> None:
+    bad_row = int(DataOrder(np.arange(ROWS), 8, 0).rows(4, rank=1, ranks=2)[0])
+    job = Regression(batch=8, bad_row=bad_row, fault="kill")
+    with pytest.raises(
+        ResourceError, match=r"a training process was killed \(process 1 terminated with signal SIGKILL"
+    ):
+        train(job, PLAN, tmp_path / "result", checkpoint=tmp_path / "checkpoint")
+    assert ranks_alive() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]

@@ -1,0 +1,76 @@
+"""`compressor bench`: how fast a bundle is here, for people and machines."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compressor.errors import ExitCode
+from compressor.records.units import format_ms
+
+if TYPE_CHECKING:
+    from compressor.records.bench import BenchResult
+
+
+def bench(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Every number as JSON.")] = False,
+) -> int:
+    """Measure a bundle in use: latency, lengths, batches, cold start, tokenisation; about a minute."""
+    from compressor.bench import bench_bundle
+    from compressor.cli.watching import make_observer
+    from compressor.records.serial import to_json
+    from compressor.runtimes import open_device
+    from compressor.verify import read_manifest
+
+    manifest = read_manifest(bundle)
+    device = open_device(manifest.runtime.split(" ")[0])
+    observer, begin = make_observer(quiet=False, to_stderr=True), time.monotonic()
+    try:
+        observer.begin("bench", "measure the bundle in fresh processes")
+        result = bench_bundle(bundle, manifest, device, progress=observer.progress)
+        observer.end("bench", time.monotonic() - begin, cached=False)
+    finally:
+        observer.close()
+    typer.echo(to_json(result) if as_json else in_words(result))
+    return int(ExitCode.MET)
+
+
+def in_words(result: "BenchResult") -> str:
+    """Tables and lines."""
+    from compressor.report import plain_table
+
+    shape, latency, start, words = result.workload, result.latency, result.cold_start, result.tokenisation
+    at = f"{100 * latency.confidence:g} %"
+    lines = [
+        f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)",
+        f"{latency.samples} runs in {latency.processes} processes, {latency.rows_per_s:.0f} rows/s",
+        plain_table(("latency", "measured", f"at least ({at})", f"at most ({at})"), _percentile_cells(result)),
+        "",
+        plain_table(("tokens", "rows", "p50", "p95"), _length_cells(result)),
+        "",
+        plain_table(("batch", "p50", "p95", "rows/s"), _batch_cells(result)),
+        "",
+        f"cold start: {start.start_to_answer_s:.2f} s from start to first answer, loading {start.load_s:.2f} s",
+        f"tokenisation: p50 {words.p50_us:.0f} us, p95 {words.p95_us:.0f} us per text",
+    ]
+    return "\n".join(lines)
+
+
+def _percentile_cells(result: "BenchResult") -> list[tuple[str, ...]]:
+    return [
+        (f"p{p.percent:g}", *("-" if ms is None else format_ms(ms) for ms in (p.value_ms, p.low_ms, p.high_ms)))
+        for p in result.latency.percentiles
+    ]
+
+
+def _length_cells(result: "BenchResult") -> list[tuple[str, ...]]:
+    return [
+        (f"{x.shortest} - {x.longest}", f"{100 * x.share:.1f} %", format_ms(x.p50_ms), format_ms(x.p95_ms))
+        for x in result.lengths
+    ]
+
+
+def _batch_cells(result: "BenchResult") -> list[tuple[str, ...]]:
+    return [(str(x.batch), format_ms(x.p50_ms), format_ms(x.p95_ms), f"{x.rows_per_s:.0f}") for x in result.batches]

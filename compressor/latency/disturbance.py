@@ -1,0 +1,63 @@
+"""Tells measurements on a quiet machine from those that something disturbed, over a whole table.
+
+    quiet level  = the lowest of the lower deciles of the yardstick in all slices so far
+    quiet round  = yardstick <= 1.25 x quiet level
+    excess       = median yardstick / quiet level - 1, of a slice without a quiet round
+
+One slice of a tenth of a second may be disturbed from its first round to its last, and then knows of no quiet level;
+the table, which takes half a minute, does.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.runtimes.timing import Timings
+
+DISTURBED_ABOVE = 1.25
+MOSTLY = 0.5
+# Slices that may be measured again for one table; a neighbour that stays must not stretch it without end.
+REPEATS = 30
+
+
+class Disturbance:
+    """What a table knows of its machine."""
+
+    def __init__(self) -> None:
+        self._quiet_ns = float("inf")
+        self._repeats_left = REPEATS
+        self._ops, self._disturbed_ops = 0, 0
+
+    @property
+    def share(self) -> float:
+        """Of the ops, those that were measured without a quiet machine."""
+        return self._disturbed_ops / max(1, self._ops)
+
+    def quiet_rounds(self, timings: Timings) -> NDArray[np.bool_]:
+        """[rounds]: the yardstick before the round was as fast as it is on the quiet machine."""
+        self._quiet_ns = min(self._quiet_ns, _decile(timings.yardstick))
+        return np.asarray(timings.yardstick <= DISTURBED_ABOVE * self._quiet_ns)
+
+    def repeat(self, quiet: NDArray[np.bool_]) -> bool:
+        """Whether a slice should be measured again: most of its rounds were disturbed, and there are tries left."""
+        if quiet.mean() >= MOSTLY or self._repeats_left == 0:
+            return False
+        self._repeats_left -= 1
+        return True
+
+    def excess(self, timings: Timings, quiet: NDArray[np.bool_]) -> float:
+        """Share by which the times of a slice may be too long; 0 where it has quiet rounds to be taken instead."""
+        return 0.0 if quiet.any() else float(np.median(timings.yardstick)) / self._quiet_ns - 1
+
+    def noted(self, excesses: Sequence[float]) -> float:
+        """Close the measurement of an op: the mean excess of its slices."""
+        excess = float(np.mean(excesses))
+        self._ops += 1
+        self._disturbed_ops += excess > 0
+        return excess
+
+
+def _decile(yardstick: NDArray[np.int64]) -> float:
+    """The fastest of ten: neighbours only ever add time, and one quiet round of ten is found."""
+    return float(np.percentile(yardstick, 10, method="lower"))
