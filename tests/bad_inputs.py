@@ -167,24 +167,28 @@ TEACHERS = (
 DATA = (
     BadInput(
         "data missing",
-        "expected a folder with train.tsv at .*gone, found nothing; check --data",
+        "expected a folder with training data at .*gone, found nothing; check --data",
         ("--data", "{folder}/gone"),
     ),
     BadInput("data folder empty", "expected .*train.tsv .*found nothing", damage=remove("data/*")),
-    BadInput("data file empty", "train.tsv is empty: expected a header line", damage=write("data/train.tsv", "")),
+    BadInput(
+        "data file empty",
+        "train.tsv is empty: expected at least one row of data, found none",
+        damage=write("data/train.tsv", ""),
+    ),
     BadInput(
         "data without rows",
-        "train.tsv is empty: expected a header line and at least one row",
+        "train.tsv is empty: expected at least one row of data, found none",
         damage=write("data/train.tsv", "sentence\tlabel\n"),
     ),
     BadInput(
         "header of other columns",
-        "expected a header line with text columns .*--text-column",
+        "expected text columns .* found columns phrase, gold; name yours with --text-column",
         damage=lines("data/train.tsv", lambda rows: ["phrase\tgold", *rows[1:]]),
     ),
     BadInput(
         "header without label",
-        "expected a column 'label', found sentence, gold",
+        "expected labels in a column 'label', found the columns sentence, gold; add labels, name their column",
         damage=lines("data/train.tsv", lambda rows: ["sentence\tgold", *rows[1:]]),
     ),
     BadInput(

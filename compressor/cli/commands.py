@@ -32,12 +32,23 @@ def compress(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Left out: all that the process may use.")] = None,
     precision: Annotated[str, typer.Option(help="Precisions that may be used.")] = "fp32,int8",
-    max_accuracy_drop: Annotated[float, typer.Option(help="Points that may be lost against the teacher.")] = 1.0,
+    max_accuracy_drop: Annotated[
+        float | None, typer.Option(help="Points that may be lost against the teacher; left out: 1.")
+    ] = None,
+    min_agreement: Annotated[
+        str | None, typer.Option(help="Such as 98%: answers that must be the teacher's; needs no labels.")
+    ] = None,
     max_size: Annotated[str | None, typer.Option(help="Engine and tokenizer, such as 20MB.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Column of text, or two with a comma.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
-    task: Annotated[str, typer.Option(help="What the teacher does.")] = "text-classification",
-    metric: Annotated[str | None, typer.Option(help="accuracy, f1 or matthews.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="text-classification, regression or token-classification; left out: as the teacher says."),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Left out: accuracy, pearson or entity_f1, as the task is; also f1, matthews, spearman."),
+    ] = None,
     eval_split: Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")] = None,
     search: Annotated[str, typer.Option(help="Search algorithm.")] = "exact",
     time_budget: Annotated[str, typer.Option(help="For the whole run.")] = "30m",
@@ -53,9 +64,11 @@ def compress(
     from compressor.hub import expand_alias
     from compressor.records.promise import Budget
     from compressor.records.request import CompressRequest
+    from compressor.records.task import check_kind
     from compressor.records.units import parse_bytes, parse_milliseconds, parse_seconds
 
-    _check_words(device=device, task=task)
+    _check_device(device)
+    drop, metric = _accuracy_budget(max_accuracy_drop, min_agreement, metric)
     teacher, data = expand_alias(teacher, data)
     request = CompressRequest(
         teacher=teacher,
@@ -64,7 +77,7 @@ def compress(
         budget=Budget(
             max_latency_ms=None if max_latency is None else parse_milliseconds(max_latency),
             percentile=percentile,
-            max_accuracy_drop_points=max_accuracy_drop,
+            max_accuracy_drop_points=drop,
             max_size_bytes=None if max_size is None else parse_bytes(max_size),
         ),
         batch=batch,
@@ -73,6 +86,7 @@ def compress(
         precisions=_precisions(precision),
         text_columns=tuple(text_column.split(",")) if text_column else None,
         label_column=label_column,
+        task=None if task is None else check_kind(task, flag="--task"),
         metric=metric,
         eval_split=eval_split,
         search=search,
@@ -145,7 +159,14 @@ def finetune(
     data: Annotated[str, typer.Option(help="Folder of data, or a data set of the hub.")],
     output: Annotated[Path, typer.Option(help="Where the teacher goes.")],
     epochs: Annotated[float, typer.Option(help="Passes over the training text.")] = 3.0,
-    metric: Annotated[str | None, typer.Option(help="accuracy, f1 or matthews.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="text-classification, regression or token-classification; left out: from the data."),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Left out: accuracy, pearson or entity_f1, as the task is; also f1, matthews, spearman."),
+    ] = None,
     eval_split: Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
@@ -155,6 +176,7 @@ def finetune(
     from platformdirs import user_cache_path
 
     from compressor.cli.watching import make_observer
+    from compressor.records.task import check_kind
 
     if epochs <= 0:
         raise InputError(f"--epochs: expected more than zero, got {epochs:g}")
@@ -165,6 +187,7 @@ def finetune(
             output,
             epochs=epochs,
             observer=observer,
+            kind=None if task is None else check_kind(task, flag="--task"),
             metric=metric,
             eval_split=eval_split,
             seed=seed,
@@ -268,11 +291,22 @@ def _text(line: str) -> "str | tuple[str, str]":
     return (first, second) if tab else line
 
 
-def _check_words(*, device: str, task: str) -> None:
+def _check_device(device: str) -> None:
     if device != LOCAL:
         raise UnavailableError(f"--device: this version reaches {LOCAL!r} only, got {device!r}")
-    if task != "text-classification":
-        raise InputError(f"--task: expected text-classification, got {task!r}")
+
+
+def _accuracy_budget(drop: float | None, agreement: str | None, metric: str | None) -> "tuple[float, str | None]":
+    """Points that may be lost, and the metric that they are points of; agreement is what is not lost of 100 %."""
+    from compressor.records.promise import DEFAULT_DROP_POINTS
+    from compressor.records.task import AGREEMENT
+    from compressor.records.units import parse_percent
+
+    if agreement is None:
+        return (DEFAULT_DROP_POINTS if drop is None else drop), metric
+    if drop is not None or metric not in (None, AGREEMENT):
+        raise InputError("--min-agreement is the whole accuracy budget; leave --max-accuracy-drop and --metric out")
+    return 100.0 - parse_percent(agreement, "--min-agreement"), AGREEMENT
 
 
 def _precisions(text: str) -> "tuple[Precision, ...]":

@@ -15,6 +15,7 @@ from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
 from compressor.records.store import RunFolder
+from compressor.records.task import TaskKind
 from compressor.records.training import TrainPlan
 from compressor.records.units import format_seconds
 from compressor.runtimes import open_device
@@ -50,6 +51,7 @@ def finetune(
     *,
     epochs: float,
     observer: Observer,
+    kind: TaskKind | None = None,
     metric: str | None = None,
     eval_split: str | None = None,
     seed: int = 0,
@@ -61,7 +63,7 @@ def finetune(
         InputError: Model, data or output cannot be used.
     """
     check_output(output, force=force)
-    task = read_task(data, metric=metric, eval_split=eval_split, agreement=False)
+    task = read_task(data, task=kind, metric=metric, eval_split=eval_split, agreement=False)
     base = load_base(model, task.spec.label_names, kind=task.spec.kind, seed=seed)
     with tempfile.TemporaryDirectory(prefix="compressor-") as name:
         made = fit_teacher(base, task, RunFolder(Path(name)), epochs=epochs, observer=observer, seed=seed)

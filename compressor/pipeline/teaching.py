@@ -100,6 +100,7 @@ def _base_and_task(bench: Workbench) -> tuple[Teacher, TextData]:
     request = bench.request
     task = read_task(
         Path(request.data),
+        task=request.task,
         text_columns=request.text_columns,
         label_column=request.label_column,
         metric=request.metric,

@@ -163,15 +163,18 @@ class Workbench:
     @cached_property
     def data(self) -> TextData:
         """Texts, and labels unless the teacher's answers stand in for them."""
-        request = self.request
+        request, kind = self.request, self.teacher.kind
+        if request.task not in (None, kind):
+            raise InputError(f"--task: the teacher's config.json says {kind}, got {request.task}; leave --task out")
         return read_task(
             Path(request.data),
+            task=kind,
             text_columns=request.text_columns,
             label_column=request.label_column,
             metric=request.metric,
             eval_split=request.eval_split,
             label_names=self.teacher.label_names,
-            agreement=request.metric == AGREEMENT,
+            agreement=True if request.metric == AGREEMENT else None,
         )
 
     @cached_property

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from compressor.errors import ExitCode, InputError
 
+DEFAULT_DROP_POINTS = 1.0
+
 
 class Verdict(StrEnum):
     """Outcome of a promise, in the words of docs/design.md."""
@@ -57,7 +59,7 @@ class Budget:
 
     max_latency_ms: float | None = None
     percentile: float = 95.0
-    max_accuracy_drop_points: float = 1.0
+    max_accuracy_drop_points: float = DEFAULT_DROP_POINTS
     max_size_bytes: int | None = None
 
     def __post_init__(self) -> None:

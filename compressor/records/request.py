@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from compressor.errors import InputError
 from compressor.records.architecture import Precision
 from compressor.records.promise import Budget
+from compressor.records.task import TaskKind, check_kind
 
 DEFAULT_TIME_BUDGET_S = 1800.0
 
@@ -24,6 +25,7 @@ class CompressRequest:
         precisions: Those that may be used, the least invasive first.
         text_columns: None = by their usual names.
         label_column: None = `label`.
+        task: None = as the teacher says.
         metric: None = the task's.
         eval_split: None = `test` with labels, else `dev`.
         search: Name of the search algorithm.
@@ -41,6 +43,7 @@ class CompressRequest:
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
+    task: TaskKind | None = None
     metric: str | None = None
     eval_split: str | None = None
     search: str = "exact"
@@ -53,3 +56,5 @@ class CompressRequest:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}")
+        if self.task is not None:
+            check_kind(self.task)

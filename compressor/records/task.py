@@ -87,7 +87,7 @@ class TaskSpec:
             check_bio(names, where="label names")
 
 
-def check_kind(kind: str) -> TaskKind:
+def check_kind(kind: str, *, flag: str = "task") -> TaskKind:
     """The kind of that name.
 
     Raises:
@@ -96,7 +96,9 @@ def check_kind(kind: str) -> TaskKind:
     for known in TASK_KINDS:
         if kind == known:
             return known
-    raise InputError(f"task: expected one of {', '.join(TASK_KINDS)}, found {kind!r}{did_you_mean(kind, TASK_KINDS)}")
+    raise InputError(
+        f"{flag}: expected one of {', '.join(TASK_KINDS)}, found {kind!r}{did_you_mean(kind, TASK_KINDS)}"
+    )
 
 
 def check_bio(tags: tuple[str, ...], *, where: str) -> None:

@@ -10,7 +10,7 @@ _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**
 
 
 def _parse(text: str, units: dict[str, float], flag: str, example: str) -> float:
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-zµ]*)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-zµ%]*)\s*", text)
     known = ", ".join(units)
     if match is None or match[2] not in units:
         raise InputError(f"{flag}: expected a positive number with a unit ({known}), such as {example}; got {text!r}")
@@ -33,6 +33,18 @@ def parse_seconds(text: str, flag: str = "--time-budget") -> float:
 def parse_bytes(text: str, flag: str = "--max-size") -> int:
     """`20MB` -> 20_000_000, `20MiB` -> 20_971_520; the unit is required."""
     return round(_parse(text, {k: float(v) for k, v in _BYTES.items()}, flag, "20MB"))
+
+
+def parse_percent(text: str, flag: str) -> float:
+    """`98%` -> 98.0; the sign is required.
+
+    Raises:
+        InputError: No such number, or more than 100 %.
+    """
+    value = _parse(text, {"%": 1.0}, flag, "98%")
+    if value > 100:
+        raise InputError(f"{flag}: expected at most 100%, got {text!r}")
+    return value
 
 
 def format_ms(milliseconds: float) -> str:

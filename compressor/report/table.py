@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from compressor.records.promise import Verdict
 from compressor.records.results import COMPILED, EAGER, Report, Row
+from compressor.records.task import AGREEMENT
 from compressor.records.units import format_bytes, format_ms, format_seconds
 
 HEADER = ("model", "accuracy (95 % interval)", "p50", "p95", "size", "faster than compiled", "than eager")
@@ -47,11 +48,7 @@ def promises(report: Report) -> list[str]:
             f"{budget.percentile:g} %; {where}; {measured})"
         )
         lines = [decided]
-    lines.append(
-        f"accuracy {accuracy.verdict}: {accuracy.metric} drops by {accuracy.drop_points:.2f} points (95 % interval "
-        f"{accuracy.drop_low:.2f} to {accuracy.drop_high:.2f}; allowed {budget.max_accuracy_drop_points:g}; "
-        f"{accuracy.rows} untruncated rows of `{report.task.eval_split}`, read {report.evaluation_reads} time(s))"
-    )
+    lines.append(_accuracy_line(report))
     lines.append(
         f"numerics {check.numerics.verdict}: emitted graph within {check.numerics.emitted_difference:.1e} of torch"
     )
@@ -59,6 +56,21 @@ def promises(report: Report) -> list[str]:
         total = check.size.engine_bytes + check.size.tokenizer_bytes
         lines.append(f"size {check.size.verdict}: {format_bytes(total)} of {format_bytes(budget.max_size_bytes)}")
     return lines
+
+
+def _accuracy_line(report: Report) -> str:
+    """The accuracy promise, as a drop against the teacher or as agreement with it."""
+    accuracy, allowed = report.verification.accuracy, report.budget.max_accuracy_drop_points
+    rows = f"{accuracy.rows} untruncated rows of `{report.task.eval_split}`, read {report.evaluation_reads} time(s)"
+    if report.task.metric == AGREEMENT:
+        return (
+            f"agreement {accuracy.verdict}: {accuracy.points:.2f} % of the answers are the teacher's (95 % interval "
+            f"{accuracy.low:.2f} to {accuracy.high:.2f}; promised {100 - allowed:g} %; {rows})"
+        )
+    return (
+        f"accuracy {accuracy.verdict}: {accuracy.metric} drops by {accuracy.drop_points:.2f} points (95 % interval "
+        f"{accuracy.drop_low:.2f} to {accuracy.drop_high:.2f}; allowed {allowed:g}; {rows})"
+    )
 
 
 def verdict_line(report: Report) -> str:

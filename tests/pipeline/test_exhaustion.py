@@ -103,7 +103,7 @@ def test_a_teacher_that_does_not_fit_is_refused_before_it_is_loaded(
     ask: Ask, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(workbench, "available_memory", lambda: 100 * MB)
-    monkeypatch.setattr(workbench, "load_teacher", lambda folder: pytest.fail("loaded"))
+    monkeypatch.setattr(workbench, "open_teacher", lambda folder: pytest.fail("loaded"))
     with pytest.raises(ResourceError, match=r"compiling the teacher .* takes about .* found 100\.0 MB available"):
         run(ask(1.0))
     assert not (tmp_path / "bundle").exists()
