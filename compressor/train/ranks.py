@@ -11,7 +11,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -61,27 +62,51 @@ def train(
 
 
 def _spawn(job: Job, plan: TrainPlan, result: Path, checkpoint: Path | None, progress: Progress | None) -> None:
-    channel = get_context("spawn").Queue()
+    with _interruptions_deferred():  # cut off in between, its semaphores would be left to the system
+        channel = get_context("spawn").Queue()
     with tempfile.TemporaryDirectory(prefix="compressor-") as folder:
         meeting = Path(folder) / "meeting"
         arguments = (job, plan, result, checkpoint, meeting, channel)
         processes: list[BaseProcess] = []
-        # Ctrl-C reaches the whole group, and every rank would answer with a traceback: they leave it to this process.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            ranks = start_processes(  # type: ignore[no-untyped-call]
-                _rank, args=arguments, nprocs=plan.ranks, join=False, daemon=True, start_method="spawn"
-            )
-            processes += ranks.processes
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            with _interruptions_deferred():
+                ranks = start_processes(  # type: ignore[no-untyped-call]
+                    _rank, args=arguments, nprocs=plan.ranks, join=False, daemon=True, start_method="spawn"
+                )
+                processes += ranks.processes
             while not ranks.join(timeout=0.2):
                 _drain(channel, progress)
         except ProcessException as error:
             raise _in_words(error) from error
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             _end(processes)
         _drain(channel, progress)
+
+
+@contextmanager
+def _interruptions_deferred() -> Iterator[None]:
+    """Start something whole: a signal waits until it is up, and a process never sees Ctrl-C.
+
+    A process whose start is cut off, or that Ctrl-C reaches through its group, would end with a traceback; all of them
+    are ended by this one instead. A mask is inherited; it does not keep the signal from this process, as other threads
+    may take it, so that its handlers have to wait too.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    caught: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {
+            number: signal.signal(number, lambda number, frame: caught.append(number))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if caught:
+        signal.raise_signal(caught[0])
 
 
 def _in_words(error: ProcessException) -> CompressorError:

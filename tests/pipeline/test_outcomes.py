@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole
+from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole, run_folder
 from tiny import Watcher, write_profile
 
 from compressor.errors import ExitCode, InfeasibleError, InputError, UnavailableError
@@ -105,7 +105,7 @@ def test_a_size_that_nothing_keeps_is_missed_by_the_student(ask: Ask, run: Run, 
 
 
 def test_a_student_that_misses_only_its_latency_is_cut_further_for_the_tail_that_was_met(
-    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, run: Run, teacher_ms: Times, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit_ms = 0.95 * teacher_ms[Precision.INT8]
     verify_bundle = finishing.verify_bundle
@@ -129,6 +129,8 @@ def test_a_student_that_misses_only_its_latency_is_cut_further_for_the_tail_that
     assert second < first
     assert second * 1.3 <= limit_ms  # planned for the tail that was met
     assert watcher.begun.count("distil") == 2
+    # That there was time for it is written down: a continuation must not decide anew.
+    assert '{"name": "repair-2", "value": 1}' in (run_folder(tmp_path / "cache") / "choices.jsonl").read_text()
     assert outcome.report.verification.accuracy.drop_points <= 5
 
 

@@ -10,7 +10,7 @@ import pytest
 from contracts.runtime_contract import BATCH, SHAPE, RuntimeContract
 from tiny_models import random_encoder, tiny
 
-from compressor.errors import UnavailableError
+from compressor.errors import ResourceError, UnavailableError
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import CompileOptions
@@ -90,6 +90,13 @@ def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
 def test_a_module_that_is_not_there_says_so() -> None:
     with pytest.raises(UnavailableError, match=r"status 1: .*No module named compressor\.nothing"):
         fresh_processes("compressor.nothing", {}, [], processes=1)
+
+
+def test_a_process_that_the_system_kills_is_a_lack_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "greedy.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ResourceError, match="a measuring process was killed, as the system does when memory runs out"):
+        fresh_processes("greedy", {}, [], processes=1)
 
 
 def test_the_worker_gets_inputs_in_order(tmp_path: Path) -> None:
