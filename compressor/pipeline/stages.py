@@ -42,6 +42,7 @@ from compressor.tasks import default_length, get_metric, length_summary, points
 from compressor.train import FittingJob, faster_in_bfloat16, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
+TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per row and computes every position
 PROBE_SECONDS = 1.0
 # Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
 DISTURBED_SHARE = 0.1
@@ -206,12 +207,12 @@ def label(bench: Workbench) -> Labels:
 
 def score(bench: Workbench) -> ScoredSpace:
     """What every cut costs, from training text without its labels."""
-    tokens = bench.train.tokens
+    tokens, shape = bench.train.tokens, bench.canonical.architecture
+    damage_rows = TOKEN_DAMAGE_ROWS if shape.per_token else DAMAGE_ROWS
     order = np.random.default_rng(bench.request.seed).permutation(len(tokens))
-    parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:DAMAGE_ROWS]
+    parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:damage_rows]
     if len(parts[1]) == 0:
         parts = parts[0], parts[0]
-    shape = bench.canonical.architecture
     outputs = shape.classes if shape.per_token else 1
     importance, damage = (
         calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs) for rows in parts

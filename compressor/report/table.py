@@ -35,7 +35,7 @@ def _times(other: Row | None, row: Row) -> str:
 def promises(report: Report) -> list[str]:
     """One line per promise with what was measured."""
     check, budget = report.verification, report.budget
-    latency, accuracy = check.latency, check.accuracy
+    latency = check.latency
     shape = report.workload
     where = f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
     measured = f"{latency.summary.samples} runs in {latency.summary.processes} processes, {latency.seconds:.1f} s"
