@@ -243,7 +243,7 @@ FLAGS = (
     BadInput("threads zero", "--threads: expected at least 1, got 0", ("--threads", "0")),
     BadInput("too many threads", r"--threads: expected at most \d+, the cores", ("--threads", "99999")),
     BadInput("unknown precision", "--precision: expected some of fp32, int8, got int4", ("--precision", "int8,int4")),
-    BadInput("unknown task", "--task: expected .*got 'ner'", ("--task", "ner")),
+    BadInput("unknown task", "--task: expected one of text-classification, .*found 'ner'", ("--task", "ner")),
     BadInput("unknown metric", "expected one of .*did you mean 'accuracy'", ("--metric", "acuracy")),
     BadInput("unknown search", "--search: .*exact", ("--search", "exakt")),
     BadInput("unknown stage", "--stop-after: expected one of prepare, .*got 'distill'", ("--stop-after", "distill")),

@@ -174,7 +174,7 @@ class Workbench:
             metric=request.metric,
             eval_split=request.eval_split,
             label_names=self.teacher.label_names,
-            agreement=True if request.metric == AGREEMENT else None,
+            agreement=request.metric == AGREEMENT,
         )
 
     @cached_property

@@ -16,7 +16,16 @@ from compressor.profiles.vocabulary import INFERENCE_FLAGS
 FLAGS = {
     *("--teacher", "--data", "--text-column", "--label-column", "--task", "--metric", "--eval-split", "--target"),
     *("--device", "--max-latency", "--percentile", "--batch", "--sequence-length", "--threads", "--precision"),
-    *("--max-accuracy-drop", "--max-size", "--time-budget", "--seed", "--output", "--force", "--fresh"),
+    *(
+        "--max-accuracy-drop",
+        "--min-agreement",
+        "--max-size",
+        "--time-budget",
+        "--seed",
+        "--output",
+        "--force",
+        "--fresh",
+    ),
     *("--stop-after", "--plan", "--json", "--quiet"),
 }
 
