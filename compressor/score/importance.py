@@ -24,7 +24,7 @@ from compressor.records.task import TaskKind
 from compressor.score.batches import Batch
 
 MOST_CLASSES = 8  # for which there is one backward pass each
-DRAWS = 4
+DRAWS = 2
 
 
 def unit_importance(teacher: Encoder, batches: Sequence[Batch], *, seed: int = 0) -> list[tuple[Tensor, Tensor]]:

@@ -164,7 +164,7 @@ def test_the_damage_of_a_per_token_teacher_sums_the_real_tokens_of_a_row() -> No
             ours, theirs = torch_logits(encoder, rows)[real], torch_logits(student, rows)[real]
             expected += mean_divergence(ours, theirs) * real.sum() / len(LENGTHS)
         assert found == pytest.approx(expected, rel=1e-3)
-        assert expected > 1e-2
+        assert expected > 1e-3  # the cut can be seen
 
 
 @pytest.mark.parametrize("scale", [1.0, 50.0])
