@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from compressor.bench.cold import fresh_starts
 from compressor.export import EVALUATION, EvaluationData
+from compressor.profiles import fingerprint
 from compressor.records.bench import (
     BatchLatency,
     BenchResult,
@@ -68,7 +69,7 @@ def bench_bundle(folder: Path, manifest: Manifest, device: Device, *, progress: 
     progress(float(next(steps)))
     return check_bench(
         BenchResult(
-            device=manifest.device_model,
+            device=fingerprint().model,
             runtime=device.runtime,
             workload=manifest.workload,
             latency=latency,

@@ -1,7 +1,6 @@
 """Commands and how they end."""
 
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -11,6 +10,7 @@ import typer
 from compressor import __version__
 from compressor.cli.bench import bench
 from compressor.cli.commands import compress, demo, finetune, predict, targets, verify
+from compressor.cli.interruption import listen
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code (docs/design.md, section 1)."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption, like Ctrl-C
+    listen()
     sys.exit(run(arguments))
 
 

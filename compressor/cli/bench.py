@@ -1,6 +1,7 @@
 """`compressor bench`: how fast a bundle is here, for people and machines."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +27,11 @@ def bench(
 
     manifest = read_manifest(bundle)
     device = open_device(manifest.runtime.split(" ")[0])
-    observer, begin = make_observer(quiet=False, to_stderr=True), time.monotonic()
-    try:
+    begin = time.monotonic()
+    with closing(make_observer(quiet=False, to_stderr=True)) as observer:
         observer.begin("bench", "measure the bundle in fresh processes")
         result = bench_bundle(bundle, manifest, device, progress=observer.progress)
         observer.end("bench", time.monotonic() - begin, cached=False)
-    finally:
-        observer.close()
     typer.echo(to_json(result) if as_json else in_words(result))
     return int(ExitCode.MET)
 

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 
+# Options that several commands have.
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Left out: accuracy, pearson or entity_f1, as the task is; also f1, matthews, spearman."),
+]
+EvalSplit = Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Quiet = Annotated[bool, typer.Option(help="Only the result.")]
+
 
 def compress(
     teacher: Annotated[str, typer.Option(help="Folder of the teacher, a model of the hub (org/name), or an alias.")],
@@ -45,20 +54,17 @@ def compress(
         str | None,
         typer.Option(help="text-classification, regression or token-classification; left out: as the teacher says."),
     ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="Left out: accuracy, pearson or entity_f1, as the task is; also f1, matthews, spearman."),
-    ] = None,
-    eval_split: Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")] = None,
+    metric: Metric = None,
+    eval_split: EvalSplit = None,
     search: Annotated[str, typer.Option(help="Search algorithm.")] = "exact",
     time_budget: Annotated[str, typer.Option(help="For the whole run.")] = "30m",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
     fresh: Annotated[bool, typer.Option(help="Forget an earlier, interrupted run.")] = False,
     stop_after: Annotated[str | None, typer.Option(help="Name of the last stage.")] = None,
     plan: Annotated[bool, typer.Option(help="Print stages, times and memory, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Compress a teacher to an engine that keeps a latency limit and an accuracy budget on a device."""
     from compressor.hub import expand_alias
@@ -136,9 +142,8 @@ def _compress(
 
 def _folders(model: str, data: str, *, cache: Path, observer: "Observer") -> tuple[Path, Path]:
     """Folders of names; asked for before torch is loaded, so that a machine without network says so at once."""
-    from compressor.hub import data_folder, expand_alias, model_folder
+    from compressor.hub import data_folder, model_folder
 
-    model, data = expand_alias(model, data)
     folder = model_folder(model, cache=cache, observer=observer)
     return folder, data_folder(data, cache=cache, observer=observer)
 
@@ -163,25 +168,23 @@ def finetune(
         str | None,
         typer.Option(help="text-classification, regression or token-classification; left out: from the data."),
     ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="Left out: accuracy, pearson or entity_f1, as the task is; also f1, matthews, spearman."),
-    ] = None,
-    eval_split: Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    metric: Metric = None,
+    eval_split: EvalSplit = None,
+    seed: Seed = 0,
     force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Make a teacher: fine-tune a model on labelled text."""
     from platformdirs import user_cache_path
 
     from compressor.cli.watching import make_observer
+    from compressor.hub import expand_alias
     from compressor.records.task import check_kind
 
     if epochs <= 0:
         raise InputError(f"--epochs: expected more than zero, got {epochs:g}")
     with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
-        folders = _folders(model, data, cache=user_cache_path("compressor"), observer=observer)
+        folders = _folders(*expand_alias(model, data), cache=user_cache_path("compressor"), observer=observer)
         made = _pipeline().finetune(
             *folders,
             output,
@@ -200,7 +203,7 @@ def finetune(
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for data, teacher and bundle.")] = Path("demo"),
     force: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Only the result.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Fine-tune, compress, verify and predict on Python's own documentation; needs no data and no network."""
     from platformdirs import user_cache_path
@@ -208,11 +211,8 @@ def demo(
     from compressor.cli.watching import make_observer, print_report
 
     pipeline = _pipeline()
-    observer = make_observer(quiet=quiet, to_stderr=False)
-    try:
+    with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
         done = pipeline.demo(output, cache=user_cache_path("compressor"), observer=observer, force=force)
-    finally:
-        observer.close()
     print_report(done.outcome.report, done.outcome.bundle, as_json=False)
     for text, answer in done.answers:
         typer.echo(f"  {answer.label} ({100 * answer.score:.0f} %): {text}")

@@ -4,9 +4,10 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from compressor.records.observer import Observer
+from compressor.cli.interruption import Interruptible
+from compressor.records.observer import Silent
 from compressor.records.results import Report, Verification
 from compressor.records.serial import to_dict, to_json
 from compressor.records.units import format_bytes, format_ms, format_seconds
@@ -15,36 +16,17 @@ from compressor.report import HEADER, cells, plain_table, promises, provenance, 
 PLAIN_SECONDS = 10.0  # between two lines of progress in a pipe
 
 
-class ClosingObserver(Observer, Protocol):
-    """An observer that gives the terminal back."""
-
-    def close(self) -> None:
-        """Called once, at the end."""
-
-
-def make_observer(*, quiet: bool, to_stderr: bool) -> ClosingObserver:
+def make_observer(*, quiet: bool, to_stderr: bool) -> Interruptible:
     """The observer that suits where the output goes."""
     stream = sys.stderr if to_stderr else sys.stdout
     if quiet:
-        return _Quiet()
-    return _Live(stream) if stream.isatty() else _Lines(stream)
+        return Interruptible(_Quiet())
+    return Interruptible(_Live(stream) if stream.isatty() else _Lines(stream))
 
 
-class _Quiet:
-    def begin(self, stage: str, text: str) -> None:
-        """Nothing."""
-
-    def progress(self, share: float, text: str = "") -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-    def end(self, stage: str, seconds: float, *, cached: bool) -> None:
-        """Nothing."""
-
+class _Quiet(Silent):
     def close(self) -> None:
-        """Nothing."""
+        """Nothing was taken."""
 
 
 class _Lines:

@@ -6,7 +6,6 @@
 A folder of that name wins.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 
 from compressor.errors import InputError
 from compressor.profiles.strict_yaml import read_strict_yaml
+from compressor.records.suggestion import nearest
 
 ALIASES_FILE = Path(__file__).with_name("aliases.yaml")
 
@@ -64,15 +64,15 @@ def expand_alias(model: str, data: str | None) -> tuple[str, str]:
     if data is None:
         raise InputError(
             f"--data: expected a folder or the name of a data set for the model {model!r}, got none; only an alias "
-            f"knows its data.{did_you_mean(model, load_aliases())} Aliases: {', '.join(load_aliases())}"
+            f"knows its data.{nearest_in_a_sentence(model, load_aliases())} Aliases: {', '.join(load_aliases())}"
         )
     return model, data
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def nearest_in_a_sentence(name: str, known: Iterable[str]) -> str:
     """A hint at the nearest known name, to stand behind a sentence; empty where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    return "" if near is None else f" Did you mean {near!r}?"
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compressor.errors import InputError
-from compressor.hub.aliases import canonical_names, did_you_mean, load_aliases
+from compressor.hub.aliases import canonical_names, load_aliases, nearest_in_a_sentence
 
 _WORD = re.compile(r"\w[\w.-]*")
 
@@ -47,7 +47,7 @@ def model_repository(name: str) -> str:
         return "/".join(words)
     raise InputError(
         f"--teacher: {name!r} is no folder here, no alias and no model of the hub, which is written org/name."
-        f"{did_you_mean(name, (*load_aliases(), *canonical))} Aliases: {', '.join(load_aliases())}"
+        f"{nearest_in_a_sentence(name, (*load_aliases(), *canonical))} Aliases: {', '.join(load_aliases())}"
     )
 
 
@@ -65,7 +65,7 @@ def data_name(name: str) -> DataName:
     known = {*canonical, *(alias.data for alias in load_aliases().values())}
     raise InputError(
         f"--data: {name!r} is no folder here and no data set of the hub, which is written org/name or "
-        f"org/name/configuration.{did_you_mean(name, known)} Known short names: {', '.join(sorted(known))}"
+        f"org/name/configuration.{nearest_in_a_sentence(name, known)} Known short names: {', '.join(sorted(known))}"
     )
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from compressor.distill.throughput import examples_per_second
 from compressor.export import check_output, move_into_place
+from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.profiles import usable_threads
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
@@ -61,11 +62,12 @@ def finetune(
 
     Raises:
         InputError: Model, data or output cannot be used.
+        ResourceError: Disk or memory do not suffice.
     """
     check_output(output, force=force)
     task = read_task(data, task=kind, metric=metric, eval_split=eval_split, agreement=False)
     base = load_base(model, task.spec.label_names, kind=task.spec.kind, seed=seed)
-    with tempfile.TemporaryDirectory(prefix="compressor-") as name:
+    with exhaustion_explained({"--output": output.parent}), tempfile.TemporaryDirectory(prefix="compressor-") as name:
         made = fit_teacher(base, task, RunFolder(Path(name)), epochs=epochs, observer=observer, seed=seed)
         move_into_place(made.folder, output)
     return replace(made, folder=output)
@@ -128,7 +130,7 @@ def fit_teacher(
 
 def _encoded(model: Teacher, task: TextData, split: str) -> tuple[Tokens, Targets]:
     tokenizer = TextTokenizer(model.folder)
-    return encode_split(tokenizer, task.splits[split], task.spec, max_length=model.architecture.positions)
+    return encode_split(tokenizer, task.splits[split], task.spec, max_length=model.max_length)
 
 
 def _job(base: Teacher, task: TextData, work: RunFolder, *, batch: int, seed: int) -> FittingJob:
@@ -139,7 +141,7 @@ def _job(base: Teacher, task: TextData, work: RunFolder, *, batch: int, seed: in
     save_file(base.encoder.state_dict(), work.file("start.safetensors"))
     paths = work.file("start.safetensors"), work.file("tokens"), work.file("labels.npy")
     loss = fine_tuning_loss(base.kind)
-    return FittingJob(base.architecture, *paths, loss, batch=batch, seed=seed, pad_id=_pad_id(base))
+    return FittingJob(base.architecture, *paths, loss, batch=batch, seed=seed, pad_id=base.pad_id)
 
 
 def _points(model: Teacher, task: TextData) -> float:
@@ -152,13 +154,9 @@ def _points(model: Teacher, task: TextData) -> float:
         tokens,
         precision=Precision.FP32,
         threads=usable_threads(),
-        pad_id=_pad_id(model),
+        pad_id=model.pad_id,
     )
     return points(get_metric(task.spec.metric)(outputs, targets))
-
-
-def _pad_id(model: Teacher) -> int:
-    return int(model.config.get("pad_token_id") or 0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
 from compressor.latency import candidate_ops, measure_table
+from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
@@ -36,7 +37,7 @@ from compressor.records.units import format_ms
 from compressor.score import calibration_batches, score_space
 from compressor.search import SearchProblem, Solution, get_searcher
 from compressor.search.confirm import Trial, confirm
-from compressor.search.ladder import climb, fresh_latency
+from compressor.search.ladder import climb
 from compressor.space import inherit, student_architecture
 from compressor.tasks import default_length, get_metric, length_summary, points
 from compressor.train import FittingJob, faster_in_bfloat16, train
@@ -46,8 +47,6 @@ TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per r
 PROBE_SECONDS = 1.0
 # Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
 DISTURBED_SHARE = 0.1
-# A limit that is offered as feasible must be one that the search then keeps, with its own margin and a longer look.
-NEAREST_MARGIN = 1.15
 WATCH_SECONDS = 3.0
 # Where others use the machine too, the tail of the coming minutes is planned to be at least this long: 1.07 to 1.41
 # were met within an hour, and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
@@ -104,7 +103,7 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
     reached = float("inf")
     for precision in bench.request.precisions:
         model = apply_precision(smallest.emit(), precision).SerializeToString()
-        _, reached_ms = _percentile(bench, model, CompileOptions(workload.threads), workload, PROBE_SECONDS)
+        _, reached_ms = fresh_percentile(bench, model, CompileOptions(workload.threads), workload, PROBE_SECONDS)
         reached = min(reached, reached_ms)
     limit_ms = bench.request.budget.max_latency_ms
     if limit_ms is not None and reached > limit_ms:
@@ -251,14 +250,18 @@ def search(
     """
     rung, shape = ladder.fastest, bench.canonical.architecture
     teacher = bench.teacher_model(rung.precision)
-    seen = [rung.tail, *tails, _tail(*_percentile(bench, teacher, rung.options, prepared.workload, WATCH_SECONDS))]
+    seen = [
+        rung.tail,
+        *tails,
+        _tail(*fresh_percentile(bench, teacher, rung.options, prepared.workload, WATCH_SECONDS)),
+    ]
     if bench.device.shared:
         seen.append(SHARED_TAIL)
 
     def measure(solution: Solution) -> tuple[LatencySummary, float]:
         student = inherit(bench.canonical.encoder, space.cut(solution.widths))
         model = apply_precision(student.emit(), rung.precision).SerializeToString()
-        found = _percentile(
+        found = fresh_percentile(
             bench, model, rung.options, prepared.workload, CONFIRM_SECONDS, processes=CONFIRM_PROCESSES
         )
         seen.append(_tail(*found))
@@ -298,22 +301,6 @@ def search(
 
 def _tail(summary: LatencySummary, reached_ms: float) -> float:
     return reached_ms / summary.p50_ms
-
-
-def _percentile(
-    bench: Workbench, model: bytes, options: CompileOptions, workload: Workload, seconds: float, *, processes: int = 1
-) -> tuple[LatencySummary, float]:
-    """Summary and promised percentile (ms) of a graph in fresh processes."""
-    summary, samples = fresh_latency(
-        bench.device,
-        model,
-        bench.feeds(workload),
-        options,
-        bench.run.path,
-        seconds=seconds,
-        processes=processes,
-    )
-    return summary, float(np.percentile(samples, bench.request.budget.percentile)) / 1e6
 
 
 def _in_words(shape: Architecture) -> str:

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from compressor.errors import InfeasibleError, InputError
+from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.workbench import Workbench
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Workload
 from compressor.records.stages import Ladder, Rung
 from compressor.records.units import format_bytes, format_ms
 from compressor.runtimes import Feeds
-from compressor.search.ladder import fresh_latency
 from compressor.teachers import FAMILIES
 from compressor.teachers.exporting import first_line
 from compressor.verify import difference
@@ -20,7 +20,7 @@ from compressor.verify.numerics import EMITTED_TOLERANCE
 
 CHECKED_ROWS = 64
 LONGEST_CHECKED = 512  # the memory of attention grows with the square of the length
-NEAREST_MARGIN, NEAREST_SECONDS = 1.15, 3.0
+NEAREST_SECONDS = 3.0
 
 
 @torch.inference_mode()
@@ -76,11 +76,13 @@ def no_rung_left(bench: Workbench, workload: Workload, ladder: Ladder) -> Infeas
     """
     kept = [rung for rung in ladder.rungs if rung.keeps_accuracy and rung.keeps_size] or ladder.rungs
     rung = min(kept, key=lambda rung: rung.latency.p50_ms)
+    model = bench.teacher_model(rung.precision)
+    _, reached_ms = fresh_percentile(bench, model, rung.options, workload, NEAREST_SECONDS)
     return InfeasibleError(
         f"no precision of the teacher keeps every promise ({', '.join(_in_words(rung) for rung in ladder.rungs)}), "
         f"and it cannot be cut: its family {_family(bench)} has no adapter; families that can be cut: "
         f"{', '.join(FAMILIES)}",
-        nearest_ms=NEAREST_MARGIN * _reached_ms(bench, workload, rung),
+        nearest_ms=NEAREST_MARGIN * reached_ms,
         cost=f"{rung.drop_points:.2f} points of {bench.data.spec.metric} on the selection split and "
         f"{format_bytes(rung.size_bytes)}, as the teacher in {rung.precision}",
     )
@@ -91,12 +93,3 @@ def _in_words(rung: Rung) -> str:
         f"{rung.precision}: p95 {format_ms(rung.latency.p95_ms)}, drop {rung.drop_points:.2f} points, "
         f"{format_bytes(rung.size_bytes)}"
     )
-
-
-def _reached_ms(bench: Workbench, workload: Workload, rung: Rung) -> float:
-    """The promised percentile of a rung, from a longer look than the ladder's."""
-    model = bench.teacher_model(rung.precision)
-    _, samples = fresh_latency(
-        bench.device, model, bench.feeds(workload), rung.options, bench.run.path, seconds=NEAREST_SECONDS
-    )
-    return float(np.percentile(samples, bench.request.budget.percentile)) / 1e6

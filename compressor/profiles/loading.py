@@ -1,11 +1,11 @@
 """Find the profiles that ship with the project, and read one by its name or from a user's own file."""
 
-import difflib
 from pathlib import Path
 
 from compressor.errors import InputError, UnavailableError
 from compressor.profiles.strict_yaml import read_strict_yaml
 from compressor.records.profile import HardwareProfile
+from compressor.records.suggestion import nearest
 
 FOLDER = "hardware_profiles"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -67,8 +67,8 @@ def _known(name: str) -> str:
     known = list_profiles()
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, known, cutoff=0.4)
+    hint = "" if near is None else f"did you mean {near!r}? "
     raise InputError(
         f"unknown target {name!r}: {hint}Known targets: {', '.join(known)}; "
         "any other device needs a profile of its own, given as FILE.yaml"

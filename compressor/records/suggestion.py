@@ -11,5 +11,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("acuracy", ("accuracy", "f1"))
         "; did you mean 'accuracy'?"
     """
-    near = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(name.lower(), known)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known name that is most like a name; None where none is (`difflib` ratio below the cutoff)."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)

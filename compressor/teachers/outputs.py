@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from compressor.errors import InputError
-from compressor.records.task import TaskKind
+from compressor.records.task import SCORE, TaskKind
 from compressor.teachers.family import TOKEN_HEAD, require
 
 REGRESSION = "regression"
-SCORE = "score"  # of the output of a regression that has no name of its own
 
 
 def reads_tokens(config: Mapping[str, Any]) -> bool:

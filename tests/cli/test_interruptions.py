@@ -2,12 +2,16 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import tiny
 from killing import BEFORE_CHECKPOINT, Command, KillPoint, begun, on_cores
+
+from compressor.cli import interruption
+from compressor.cli.watching import make_observer
 
 
 @pytest.fixture
@@ -21,9 +25,9 @@ def command(tiny_teacher: Path, tiny_data: Path, fake_target: Path, tmp_path: Pa
 def interrupt(command: Command, point: KillPoint, number: signal.Signals, *, group: bool) -> list[str]:
     """Start, send the signal at the point, check the end; returns what was printed."""
     started = command.start()
-    assert started.wait_for(point), started.lines
+    assert started.wait_for(point), "\n".join(started.lines)
     (os.killpg if group else os.kill)(started.process.pid, number)
-    assert started.end() == 130, started.lines
+    assert started.end() == 130, "\n".join(started.lines)
     assert started.survivors() == []
     assert started.lines[-1] == "compressor: interrupted; the same command continues where it was"
     assert not any("Traceback" in line for line in started.lines), started.lines
@@ -39,7 +43,7 @@ def test_interrupted_in_the_table_and_with_several_ranks_it_goes_on(command: Com
         assert any(" on 2 rank(s)" in line for line in lines)
         interrupt(command, BEFORE_CHECKPOINT, signal.SIGTERM, group=True)
         last = command.start()
-        assert last.end() == 0, last.lines
+        assert last.end() == 0, "\n".join(last.lines)
     assert "search: taken from an earlier run" in last.lines
     assert last.lines[-1].startswith("met: every promise is kept. Shipped: student")
 
@@ -77,7 +81,7 @@ def test_a_training_process_that_is_killed_says_so_and_the_run_goes_on(command: 
     """What the system does when memory runs out."""
     with on_cores(2):
         started = command.start()
-        assert started.wait_for(BEFORE_CHECKPOINT), started.lines
+        assert started.wait_for(BEFORE_CHECKPOINT), "\n".join(started.lines)
         ranks = [p for p in psutil.Process(started.process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
         while not ranks:
             ranks = [
@@ -89,5 +93,34 @@ def test_a_training_process_that_is_killed_says_so_and_the_run_goes_on(command: 
         assert "a training process was killed (process" in started.lines[-1]
         assert "as the system does when memory runs out" in started.lines[-1]
         last = command.start()
-        assert last.end() == 0, last.lines
+        assert last.end() == 0, "\n".join(last.lines)
     assert "search: taken from an earlier run" in last.lines
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """With the handlers of the command line, in this process."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    interruption.listen()
+    yield
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
+    interruption._caught.clear()
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_that_python_drops_ends_the_run_at_the_next_sign_of_progress(number: signal.Signals) -> None:
+    class Destroyed:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    observer = make_observer(quiet=True, to_stderr=False)
+    observer.progress(0.1)
+    thing = Destroyed()
+    del thing  # nothing is raised here
+    with pytest.raises(KeyboardInterrupt):
+        observer.progress(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        observer.end("distil", 1.0, cached=False)
