@@ -38,7 +38,8 @@ def bad_inputs() -> dict[str, Any]:
         teacher, target = tiny.write_teacher(folder / "teacher", data), tiny.write_profile(folder)
         for case in CASES:
             with tempfile.TemporaryDirectory() as place:
-                row = run_command(arguments(case, teacher, data, str(target), Path(place)))
+                given = arguments(case, teacher, data, str(target), Path(place))
+                row = run_command(given, environment={"XDG_CACHE_HOME": str(Path(place) / "cache")})
             said = "\n".join(row["output"])
             if row["exit_code"] == 2 and re.search(case.message, said) and "Traceback" not in said:
                 clear.append(case.name)
