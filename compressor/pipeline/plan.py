@@ -1,6 +1,7 @@
 """What a run will probably do and take, before it starts.
 
     label   = training tokens / teacher tokens per second, measured for a second
+    score   = rows scored x tokens per row x passes x share of the engine / the same speed, at most a share of the run
     distil  = rows seen x tokens per row x 3 passes x share of the teacher / the same speed, fitted into the budget
 
 The rest are times of stages that hardly depend on the teacher, as measured on 4 cores of a Zen 4 server.
@@ -14,18 +15,21 @@ import numpy as np
 from compressor.distill.recipe import BATCH, wanted_steps
 from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.memory import ladder_bytes
-from compressor.pipeline.stages import FINISHING_SECONDS, REPAIR_SECONDS
+from compressor.pipeline.stages import DAMAGE_SHARE, FINISHING_SECONDS, IMPORTANCE_ROWS, REPAIR_SECONDS, damage_rows
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
 from compressor.records.latency import CompileOptions
 from compressor.records.units import format_seconds
+from compressor.score import passes_per_row
 from compressor.tasks.outputs import by_length
 
-TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "score": 35.0, "search": 20.0}
+TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "search": 20.0}
 TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "report": 1.0}
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
 STUDENT_SHARE = 0.8
+# A pass of torch over one of the engine; the passes forward and backward per row that order the units.
+SCORING_SHARE, IMPORTANCE_PASSES = 2.0, 5
 PROBE_SECONDS = 1.0
 
 
@@ -80,7 +84,8 @@ def make_plan(bench: Workbench) -> Plan:
     speed = _tokens_per_second(bench)
     label = tokens / speed
     wanted = wanted_steps(rows) * BATCH * (tokens / rows) * 3 * STUDENT_SHARE / speed
-    known = {**TYPICAL_SECONDS, "label": label}
+    score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, rows / tokens * speed)
+    known = {**TYPICAL_SECONDS, "label": label, "score": score}
     left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
     known["distil"] = max(1.0, min(wanted, left))
     cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "distil")
@@ -88,6 +93,13 @@ def make_plan(bench: Workbench) -> Plan:
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
     memory = bench.training_bytes if cut else ladder_bytes(bench.weight_bytes)
     return Plan(tuple(stages), memory, available_memory(), bench.request.time_budget_s)
+
+
+def _score_seconds(bench: Workbench, rows_per_second: float) -> float:
+    shape = bench.canonical.architecture
+    per_row = SCORING_SHARE / rows_per_second
+    damage = damage_rows(shape) * passes_per_row(shape) * per_row
+    return IMPORTANCE_ROWS * IMPORTANCE_PASSES * per_row + min(damage, DAMAGE_SHARE * bench.request.time_budget_s)
 
 
 def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:

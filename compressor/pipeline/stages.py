@@ -1,9 +1,11 @@
 """The stages: each takes the workbench and the records of earlier stages, and returns its own record."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from compressor.distill import distillation_loss
@@ -34,7 +36,7 @@ from compressor.records.stages import (
     check_prepared,
 )
 from compressor.records.units import format_ms
-from compressor.score import calibration_batches, score_space
+from compressor.score import Batch, affordable_rows, calibration_batches, score_space
 from compressor.search import SearchProblem, Solution, get_searcher
 from compressor.search.confirm import Trial, confirm
 from compressor.search.ladder import climb
@@ -43,6 +45,7 @@ from compressor.tasks import default_length, get_metric, length_summary, points
 from compressor.train import FittingJob, faster_in_bfloat16, train
 
 IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
+MIN_DAMAGE_ROWS, DAMAGE_SHARE = 24, 0.15  # of the time budget, which a deep teacher would use up
 TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per row and computes every position
 PROBE_SECONDS = 1.0
 # Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
@@ -204,18 +207,29 @@ def label(bench: Workbench) -> Labels:
     return Labels(*logits.shape)
 
 
+def damage_rows(shape: Architecture) -> int:
+    """Rows that cuts are judged on, where there is time."""
+    return TOKEN_DAMAGE_ROWS if shape.per_token else DAMAGE_ROWS
+
+
 def score(bench: Workbench) -> ScoredSpace:
     """What every cut costs, from training text without its labels."""
     tokens, shape = bench.train.tokens, bench.canonical.architecture
-    damage_rows = TOKEN_DAMAGE_ROWS if shape.per_token else DAMAGE_ROWS
+    wanted = damage_rows(shape)
     order = np.random.default_rng(bench.request.seed).permutation(len(tokens))
-    parts = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:][:damage_rows]
-    if len(parts[1]) == 0:
-        parts = parts[0], parts[0]
+    first, rest = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:]
     outputs = shape.classes if shape.per_token else 1
-    importance, damage = (
-        calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs) for rows in parts
-    )
+
+    def batches(rows: NDArray[np.int64]) -> Sequence[Batch]:
+        return calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs)
+
+    importance = batches(first)
+    seconds = DAMAGE_SHARE * bench.request.time_budget_s
+    affordable = bench.run.choose("score.rows", lambda: affordable_rows(bench.canonical.encoder, importance, seconds))
+    count = min(wanted, max(MIN_DAMAGE_ROWS, affordable))
+    if count < wanted:
+        bench.observer.note(f"cuts are judged on {count} rows instead of {wanted}, as many as the time budget allows")
+    damage = batches(rest[:count] if len(rest) else first[:count])
     space = score_space(
         bench.canonical.encoder, importance, damage, seed=bench.request.seed, progress=bench.observer.progress
     )

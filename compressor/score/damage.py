@@ -8,12 +8,14 @@ of each layer are computed once; only the layers behind the cut run again. Level
 bias and its norm, as the student will.
 """
 
+import time
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from compressor.encoder import Encoder, additive_mask, drop_padding
+from compressor.records.architecture import Architecture
 from compressor.records.score import LayerScore, ScoredSpace, check_scores
 from compressor.score.batches import Batch
 from compressor.score.divergence import divergence, output_variance, squared_error
@@ -21,6 +23,25 @@ from compressor.score.importance import order, unit_importance
 from compressor.space import head_levels, neuron_levels
 
 Progress = Callable[[float], None]
+
+
+def affordable_rows(teacher: Encoder, batches: Sequence[Batch], seconds: float) -> int:
+    """Rows of such text whose damages take about so many seconds; measured on the batch in the middle."""
+    batch = batches[len(batches) // 2]
+    times = []
+    with torch.inference_mode():
+        for _ in range(3):
+            begin = time.monotonic()
+            teacher(batch.ids, batch.mask, batch.type_ids)
+            times.append(time.monotonic() - begin)
+    return int(seconds / (min(times) / len(batch.ids) * passes_per_row(teacher.architecture)))
+
+
+def passes_per_row(shape: Architecture) -> float:
+    """What the damages of one row take, in passes of the whole teacher: it grows with the square of the depth."""
+    levels = len(head_levels(shape)) + len(neuron_levels(shape)) - 2
+    depth = len(shape.layers)
+    return sum(levels * (depth - index - 0.5) for index in range(depth)) / depth + 1
 
 
 def score_space(
@@ -77,10 +98,11 @@ def _add_batch(
     for index, layer in enumerate(teacher.architecture.layers):
         attention, feed_forward = teacher.sub_layers(index)
         after_attention = attention(x, mask)
-        for k, heads in enumerate(levels[0]):
+        # The last level of each is the teacher itself: nothing is lost.
+        for k, heads in enumerate(levels[0][:-1]):
             cut = attention(x, mask, keep=_keep(orders[index][0][:heads], layer.heads)) if heads else x
             totals[index][0][k] += difference(target, rest(index + 1, feed_forward(cut)))
-        for k, neurons in enumerate(levels[1]):
+        for k, neurons in enumerate(levels[1][:-1]):
             keep = _keep(orders[index][1][:neurons], layer.neurons)
             cut = feed_forward(after_attention, keep=keep) if neurons else after_attention
             totals[index][1][k] += difference(target, rest(index + 1, cut))

@@ -13,7 +13,7 @@ from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.records.architecture import Cut, Layer, LayerCut
 from compressor.records.score import ScoredSpace
-from compressor.score import Batch, calibration_batches, score_space
+from compressor.score import Batch, affordable_rows, calibration_batches, passes_per_row, score_space
 from compressor.score.divergence import divergence
 from compressor.space import inherit
 from compressor.tasks import Tokens
@@ -121,6 +121,26 @@ def test_progress_ends_at_one() -> None:
     seen: list[float] = []
     score_space(teacher(), batches()[0], batches()[0], progress=seen.append)
     assert seen == [0.5, 1.0]
+
+
+def test_the_passes_are_those_of_the_layers_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, batch = teacher(), batches()[0][0]
+    ran: list[int] = []
+    whole = Encoder.from_layer
+    monkeypatch.setattr(
+        Encoder, "from_layer", lambda self, start, *args: ran.append(3 - start) or whole(self, start, *args)
+    )
+    score_space(encoder, [batch], [batch])
+    # One pass for the target and the three cut layers themselves are not seen here: between half a layer and one each.
+    cuts = len(ran) - 1
+    assert sum(ran) < 3 * passes_per_row(encoder.architecture) < sum(ran) + cuts
+
+
+def test_affordable_rows_are_those_that_the_measured_pass_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("compressor.score.damage.time.monotonic", lambda: next(clock))  # every pass takes a second
+    rows, per_row = len(batches()[0][1].ids), passes_per_row(teacher().architecture)
+    assert affordable_rows(teacher(), batches()[0], 600) == int(600 * rows / per_row)
 
 
 def test_a_teacher_with_a_missing_sub_layer_is_refused() -> None:
