@@ -33,6 +33,7 @@ JOURNAL = "choices.jsonl"
 COMPUTED = ("score.json", "logits.npy", "student*.safetensors")  # in the run folder
 SHIPPED = ("model.onnx", "engine.onnx")  # in the bundle
 ATTEMPTS = 5
+MET, INFEASIBLE = 0, 3  # exit codes
 SECONDS = 600.0
 
 
@@ -121,6 +122,26 @@ class Command:
             start_new_session=True,
         )
         return Started(process, self)
+
+    def start_to(self, point: "KillPoint") -> "Started":
+        """Start it until it reaches the point: on a busy machine a student may not be feasible, or not be needed.
+
+        Raises:
+            RuntimeError: It ended before, in another way than that, or several times.
+        """
+        kept = self.folder / "cache before the start"
+        for _ in range(ATTEMPTS):
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(self.cache, kept)
+            started = self.start()
+            if started.wait_for(point):
+                return started
+            if started.end() not in (MET, INFEASIBLE):
+                break
+            shutil.rmtree(self.cache)
+            shutil.copytree(kept, self.cache)
+            shutil.rmtree(self.bundle, ignore_errors=True)
+        raise RuntimeError(f"{point.name} was not reached: " + "\n".join(started.lines))
 
 
 class Started:

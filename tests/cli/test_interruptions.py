@@ -24,8 +24,7 @@ def command(tiny_teacher: Path, tiny_data: Path, fake_target: Path, tmp_path: Pa
 
 def interrupt(command: Command, point: KillPoint, number: signal.Signals, *, group: bool) -> list[str]:
     """Start, send the signal at the point, check the end; returns what was printed."""
-    started = command.start()
-    assert started.wait_for(point), "\n".join(started.lines)
+    started = command.start_to(point)
     (os.killpg if group else os.kill)(started.process.pid, number)
     assert started.end() == 130, "\n".join(started.lines)
     assert started.survivors() == []
@@ -80,8 +79,7 @@ def test_a_run_that_another_process_works_on_says_which(command: Command) -> Non
 def test_a_training_process_that_is_killed_says_so_and_the_run_goes_on(command: Command) -> None:
     """What the system does when memory runs out."""
     with on_cores(2):
-        started = command.start()
-        assert started.wait_for(BEFORE_CHECKPOINT), "\n".join(started.lines)
+        started = command.start_to(BEFORE_CHECKPOINT)
         ranks = [p for p in psutil.Process(started.process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
         while not ranks:
             ranks = [
