@@ -22,11 +22,10 @@ def bench(
     from compressor.bench import bench_bundle
     from compressor.cli.watching import make_observer
     from compressor.records.serial import to_json
-    from compressor.runtimes import open_device
-    from compressor.verify import read_manifest
+    from compressor.verify import open_bundle_device, read_manifest
 
     manifest = read_manifest(bundle)
-    device = open_device(manifest.runtime.split(" ")[0])
+    device = open_bundle_device(manifest)
     begin = time.monotonic()
     with closing(make_observer(quiet=False, to_stderr=True)) as observer:
         observer.begin("bench", "measure the bundle in fresh processes")

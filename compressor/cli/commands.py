@@ -242,11 +242,10 @@ def verify(
     from compressor.cli.watching import print_verification
     from compressor.profiles import fingerprint
     from compressor.records.promise import exit_code
-    from compressor.runtimes import open_device
-    from compressor.verify import read_manifest, verify_bundle
+    from compressor.verify import open_bundle_device, read_manifest, verify_bundle
 
     manifest = read_manifest(bundle)
-    device = open_device(manifest.runtime.split(" ")[0])
+    device = open_bundle_device(manifest)
     verification = verify_bundle(bundle, device, manifest=manifest)
     changes = []
     if manifest.device != fingerprint().key:

@@ -19,9 +19,7 @@ PLAIN_SECONDS = 10.0  # between two lines of progress in a pipe
 def make_observer(*, quiet: bool, to_stderr: bool) -> Interruptible:
     """The observer that suits where the output goes."""
     stream = sys.stderr if to_stderr else sys.stdout
-    if quiet:
-        return Interruptible(_Quiet())
-    return Interruptible(_Live(stream) if stream.isatty() else _Lines(stream))
+    return Interruptible(_Quiet() if quiet else _Live(stream) if stream.isatty() else _Lines(stream))
 
 
 class _Quiet(Silent):

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 
-from compressor.teachers.loading import weights_path
+from compressor.teachers.loading import unpickle, weights_path
 
 # What the models `...ForSequenceClassification` and `...ForTokenClassification` of transformers call it; the last
 # three are XLNet's, GPT-2's and FlauBERT's. config.json cannot be trusted here: it keeps its `architectures` when
@@ -29,4 +28,4 @@ def _weight_names(path: Path) -> list[str]:
     if path.suffix == ".safetensors":
         with safe_open(path, framework="pt") as weights:
             return list(weights.keys())
-    return list(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
+    return list(unpickle(path, mapped=True))

@@ -5,6 +5,7 @@ Weights travel as safetensors; a `pytorch_model.bin` is read with `weights_only=
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"--teacher: cannot read {path}: {error.strerror}") from error
+        raise InputError(
+            f"--teacher: cannot read {path}: {error.strerror}; save the model with `save_pretrained(DIR)`"
+        ) from error
     except ValueError as error:
         raise InputError(f"--teacher: {path} is not JSON ({error})") from error
     if not isinstance(config, dict):
@@ -185,11 +188,18 @@ def weights_path(folder: Path) -> Path:
     )
 
 
+def unpickle(path: Path, *, mapped: bool = False) -> Any:
+    """The tensors of a pickle, which may not run code; what is wrong with it is raised, not also warned about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+
+
 def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        weights = unpickle(path)
     except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(f"--teacher: {path} cannot be read, is it whole? ({error}); copy it again") from error
     except Exception as error:  # the unpickler's own error type is private and changed between releases

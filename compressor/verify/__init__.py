@@ -1,7 +1,7 @@
 """Numerics, accuracy, latency and size of an exported bundle -> a verdict with a closed list of reasons."""
 
 from compressor.verify.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
-from compressor.verify.bundle import read_manifest, verify_bundle
+from compressor.verify.bundle import open_bundle_device, read_manifest, verify_bundle
 from compressor.verify.numerics import difference
 from compressor.verify.prediction import Predictor
 
@@ -13,6 +13,7 @@ __all__ = [
     "Predictor",
     "ScorePrediction",
     "difference",
+    "open_bundle_device",
     "read_manifest",
     "verify_bundle",
 ]

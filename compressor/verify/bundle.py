@@ -8,12 +8,21 @@ from compressor.profiles import usable_threads
 from compressor.records.promise import Budget, Reason, Verdict, combine
 from compressor.records.results import Manifest, SizeResult, Verification, check_verification
 from compressor.records.serial import load
-from compressor.runtimes.base import Device
+from compressor.runtimes import Device, open_device
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import verify_latency
 from compressor.verify.numerics import verify_numerics
+
+
+def open_bundle_device(manifest: Manifest) -> Device:
+    """The device that runs a bundle here: its runtime, in the version that is installed.
+
+    Raises:
+        UnavailableError: The runtime is not here.
+    """
+    return open_device(manifest.runtime.split(" ")[0])
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.errors import InputError
-from compressor.runtimes import open_device
 from compressor.tasks.entities import spans
 from compressor.tasks.tags import OUTSIDE
 from compressor.tasks.tokenizer import TextTokenizer
 from compressor.tasks.tokens import Tokens
 from compressor.verify.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
-from compressor.verify.bundle import read_manifest
+from compressor.verify.bundle import open_bundle_device, read_manifest
 
 Text = str | tuple[str, str]
 Floats = NDArray[np.float64]
@@ -38,7 +37,7 @@ class Predictor:
 
     def __init__(self, bundle: Path) -> None:
         self.manifest = read_manifest(bundle)
-        device = open_device(self.manifest.runtime.split(" ")[0])
+        device = open_bundle_device(self.manifest)
         self._engine = device.compile(bundle / self.manifest.engine, self.manifest.options)
         self._tokenizer = TextTokenizer(bundle)
 

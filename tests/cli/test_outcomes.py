@@ -38,6 +38,23 @@ def test_a_student_is_built_and_its_widths_are_shown(compress: Any) -> None:
     assert any(line.startswith("search: built ") for line in ended.out.splitlines())
 
 
+def test_a_slow_teacher_is_scored_on_fewer_rows_and_says_so(compress: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "affordable_rows", lambda *args: 26)
+    scored: list[int] = []
+    whole = stages.score_space
+
+    def watched(teacher: Any, importance: Any, damage: Any, **more: Any) -> Any:
+        scored.append(sum(len(batch.ids) for batch in damage))
+        return whole(teacher, importance, damage, **more)
+
+    monkeypatch.setattr(stages, "score_space", watched)
+    assert compress("--max-latency", PRUNED, "--stop-after", "score").code == 0
+    monkeypatch.setattr(stages, "affordable_rows", lambda *args: 1)
+    few = compress("--max-latency", PRUNED, "--stop-after", "score", "--fresh")
+    assert scored == [26, stages.MIN_DAMAGE_ROWS]
+    assert f"cuts are judged on {stages.MIN_DAMAGE_ROWS} rows instead of {stages.DAMAGE_ROWS}" in few.out
+
+
 def test_an_impossible_limit_ends_with_3_and_the_nearest(compress: Any, tmp_path: Path) -> None:
     ended = compress("--max-latency", IMPOSSIBLE)
     assert ended.code == 3
