@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from compressor.encoder import FLOAT, GraphBuilder
-from compressor.precision import int8_dynamic
+from compressor.precision import apply_precision
 from compressor.profiles import fingerprint
+from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes.local import LocalDevice
 from compressor.runtimes.timing import engine_subject, time_alone
@@ -108,10 +109,13 @@ def gemm_ceiling() -> dict[str, float]:
     model = graph.build("gemm")
     feeds = [{"x": random.standard_normal((rows, width)).astype(np.float32)}]
     rates = {}
-    for name, candidate in (("fp32", model), ("int8", int8_dynamic(model).model)):
-        engine = device.compile(candidate.SerializeToString(), CompileOptions(1))
+    for name, candidate in (
+        ("fp32", model.SerializeToString()),
+        ("int8", int8_dynamic(model).model.SerializeToString()),
+    ):
+        engine = device.compile(candidate, CompileOptions(1))
         times, _ = time_alone(engine_subject(engine, feeds), clock=device.clock, seconds=1, yardstick=device.yardstick)
-        rates[name] = 2 * rows * width * width / (float(np.percentile(times, 10)) / 1e9)
+        rates[precision] = 2 * rows * width * width / (float(np.percentile(times, 10)) / 1e9)
     return rates
 
 

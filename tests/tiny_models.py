@@ -51,6 +51,13 @@ def torch_logits(encoder: Encoder, batch: Mapping[str, NDArray[np.int64]]) -> ND
     return logits
 
 
+def copied(model: onnx.ModelProto) -> onnx.ModelProto:
+    """For a test that still needs the model after a pass, which works in place."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
 def onnx_logits(
     model: onnx.ModelProto, batch: Mapping[str, NDArray[np.int64]], *, optimise: bool = False
 ) -> NDArray[np.float32]:

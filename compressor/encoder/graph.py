@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 OPSET = 20
 IR_VERSION = 10
@@ -18,13 +18,18 @@ Array = NDArray[np.generic]
 
 
 class GraphBuilder:
-    """Collects nodes and constants under readable, unique names."""
+    """Collects nodes and constants under readable, unique names.
+
+    Everything is written into one model in place: onnx's own helpers would copy every weight three times.
+    """
 
     def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._outputs: list[onnx.ValueInfoProto] = []
+        self._model = helper.make_model(
+            onnx.GraphProto(),
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="compressor",
+        )
         self._count: dict[str, int] = {}
 
     def _unique(self, name: str) -> str:
@@ -34,12 +39,12 @@ class GraphBuilder:
 
     def input(self, name: str, element: int, shape: list[str | int | None]) -> str:
         """Declare a graph input; a string in the shape is a free dimension, None one of which nothing is known."""
-        self._inputs.append(helper.make_tensor_value_info(name, element, shape))
+        self._model.graph.input.append(helper.make_tensor_value_info(name, element, shape))
         return name
 
     def output(self, name: str, element: int, shape: list[str | int]) -> None:
         """Declare an existing tensor as graph output."""
-        self._outputs.append(helper.make_tensor_value_info(name, element, shape))
+        self._model.graph.output.append(helper.make_tensor_value_info(name, element, shape))
 
     def constant(self, value: Array | list[int] | float, name: str) -> str:
         """Add a constant; lists of int become int64, a float becomes a float32 scalar."""
@@ -48,7 +53,9 @@ class GraphBuilder:
         elif isinstance(value, float):
             value = np.array(value, dtype=np.float32)
         unique = self._unique(name)
-        self._constants.append(numpy_helper.from_array(value, unique))
+        tensor = self._model.graph.initializer.add(name=unique, dims=value.shape)
+        tensor.data_type = helper.np_dtype_to_tensor_dtype(value.dtype)
+        tensor.raw_data = value.tobytes()  # in C order, which also transposes a view that is not
         return unique
 
     def scalar(self, value: int, name: str) -> str:
@@ -62,7 +69,7 @@ class GraphBuilder:
     def nodes(self, operator: str, inputs: list[str], names: list[str], **attributes: Any) -> list[str]:
         """Add a node with several outputs; returns their names."""
         unique = [self._unique(name) for name in names]
-        self._nodes.append(helper.make_node(operator, inputs, unique, name=unique[0], **attributes))
+        self._model.graph.node.append(helper.make_node(operator, inputs, unique, name=unique[0], **attributes))
         return unique
 
     def linear(self, x: str, weight: Array, bias: Array, name: str) -> str:
@@ -81,14 +88,9 @@ class GraphBuilder:
         return self.node("Slice", [x, *bounds], name)
 
     def build(self, name: str) -> onnx.ModelProto:
-        """The finished model."""
-        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._constants)
-        return helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="compressor",
-        )
+        """The finished model; the builder is spent."""
+        self._model.graph.name = name
+        return self._model
 
 
 FLOAT = int(TensorProto.FLOAT)

@@ -213,9 +213,9 @@ class Workbench:
         """What only finished candidates are measured on."""
         return self._part(self.data.splits[self.data.spec.eval_split])
 
-    @cached_property
+    @property
     def teacher_graph(self) -> onnx.ModelProto:
-        """The teacher in fp32."""
+        """The teacher in fp32, a new one every time: precision passes change it in place."""
         return self.teacher.encoder.emit()
 
     def teacher_model(self, precision: Precision) -> bytes:

@@ -1,4 +1,4 @@
-"""Graph -> graph passes that change the arithmetic. No torch."""
+"""Graph -> graph passes that change the arithmetic, in place. No torch."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ PASSES: dict[Precision, Callable[[onnx.ModelProto], PassResult]] = {
 
 
 def apply_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
-    """A float32 model in another precision; the input is not changed."""
+    """A float32 model in another precision; in place."""
     return PASSES[precision](model).model
 
 

@@ -1,4 +1,7 @@
-"""What a precision pass is: one verb, model in, new model out, and whether anything changed."""
+"""What a precision pass is: one verb that changes a model in place, and whether anything changed.
+
+In place, since a copy of a model's embeddings takes longer than the pass; who needs the model later copies it first.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ import onnx
 
 @dataclass(frozen=True)
 class PassResult:
-    """Result of a pass; the model that went in is left as it was."""
+    """Result of a pass; `model` is the one that went in."""
 
     model: onnx.ModelProto
     modified: bool

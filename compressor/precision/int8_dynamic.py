@@ -21,29 +21,25 @@ LEVELS = 127
 
 def quantise_weight(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weight [in, out] -> int8 [in, out] and scale [out]; a column of zeros gets scale 1."""
-    largest = np.abs(weight).max(axis=0)
+    largest = np.maximum(weight.max(axis=0), -weight.min(axis=0))
     scale = np.where(largest > 0, largest / LEVELS, 1.0).astype(np.float32)
-    return np.rint(weight / scale).clip(-LEVELS, LEVELS).astype(np.int8), scale
+    steps = weight / scale  # at most 127 and a rounding error, which the rounding takes away again
+    return np.rint(steps, out=steps).astype(np.int8), scale
 
 
 def int8_dynamic(model: onnx.ModelProto) -> PassResult:
-    """Quantise every product with a constant matrix; returns a new model."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    rewriter = _Rewriter(constants)
-    nodes = [new for node in model.graph.node for new in rewriter.rewrite(node)]
-    quantised = rewriter.replaced
+    """Quantise every product with a constant matrix, in place."""
+    graph = model.graph
+    rewriter = _Rewriter({tensor.name: tensor for tensor in graph.initializer})
+    nodes = [new for node in graph.node for new in rewriter.rewrite(node)]
     read = {name for node in nodes for name in node.input}  # an embedding may share a product's matrix
-    kept = [tensor for name, tensor in constants.items() if name in read or name not in quantised]
-    graph = helper.make_graph(
-        nodes, model.graph.name, model.graph.input, model.graph.output, [*kept, *rewriter.constants]
-    )
-    result = helper.make_model(
-        graph,
-        opset_imports=model.opset_import,
-        ir_version=model.ir_version,
-        producer_name=model.producer_name,
-    )
-    return PassResult(result, modified=bool(quantised))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name in rewriter.replaced - read:
+            del graph.initializer[index]
+    graph.initializer.extend(rewriter.constants)
+    return PassResult(model, modified=bool(rewriter.replaced))
 
 
 class _Rewriter:

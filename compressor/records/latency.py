@@ -1,11 +1,13 @@
 """Compile options, measured times and the latency table that is made of them."""
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 from compressor.errors import BorderError, InputError
-from compressor.records.architecture import OpKey
+from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.promise import Workload
 
 
@@ -35,50 +37,139 @@ class Measured:
 
 @dataclass(frozen=True)
 class TableEntry:
-    """Cost of one op in a whole graph."""
+    """Cost of one op in a whole graph.
+
+    Attributes:
+        op: The op.
+        cached: When its weights are in the processor's caches, as in a small model that runs again and again.
+        uncached: When they come from main memory, as in a model that is larger than the caches.
+        weight_bytes: Of its constants, which decide with those of the other ops which of the two it is.
+    """
 
     op: OpKey
-    cost: Measured
+    cached: Measured
+    uncached: Measured
+    weight_bytes: int
+
+    def cost(self, uncached_share: float) -> Measured:
+        """Cost when this share of the weights comes from main memory, in [0, 1]."""
+        return mixed(self.cached, self.uncached, uncached_share)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What whole models say about the sum of their ops: measured = scale x sum of cost(uncached_share).
+
+    The share of the weights that come from main memory rises from 0 to 1 while the weights of a model grow from
+    `fits_bytes` to `spills_bytes`.
+
+    Attributes:
+        scale: Measured over summed.
+        fits_bytes: Models up to here run from the caches; None = all do.
+        spills_bytes: Models from here on run from main memory; None = none do.
+        error_share: Standard deviation of measured over predicted, of the models that it was fitted to.
+        models: How many these were; 0 = not calibrated.
+    """
+
+    scale: float = 1.0
+    fits_bytes: float | None = None
+    spills_bytes: float | None = None
+    error_share: float = 0.0
+    models: int = 0
+
+    def uncached_share(self, weight_bytes: float) -> float:
+        """Share of the weights that come from main memory, of a model with so many bytes of them."""
+        if self.fits_bytes is None or self.spills_bytes is None or weight_bytes <= self.fits_bytes:
+            return 0.0
+        return min(1.0, (weight_bytes - self.fits_bytes) / max(self.spills_bytes - self.fits_bytes, 1.0))
+
+
+TableSource = Literal["measured", "estimated"]
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Costs of the ops of a search space, and under which conditions they hold.
+    """Costs of the ops of a search space in one precision, and under which conditions they hold.
 
     Attributes:
-        device: Key of the device's fingerprint.
+        device: Key of the device's fingerprint; of an estimated table the name of its profile.
         runtime: Name and version of the runtime.
+        teacher: Shape whose cuts are covered.
+        precision: Of all ops.
         options: Compile options that all graphs were built with.
         workload: Shape at which they were measured.
-        entries: One per op.
+        entries: One per measured op; widths between two of them are interpolated.
+        calibration: From whole models.
+        source: Estimated tables come from data sheets and are never taken for measured ones.
         disturbed_share: Share of the ops during whose measurement the machine was never quiet; their errors are wider.
+        seconds: What building it took.
     """
 
     device: str
     runtime: str
+    teacher: Architecture
+    precision: Precision
     options: CompileOptions
     workload: Workload
     entries: tuple[TableEntry, ...]
+    calibration: Calibration = Calibration()
+    source: TableSource = "measured"
     disturbed_share: float = 0.0
+    seconds: float = 0.0
 
     @cached_property
-    def _index(self) -> dict[OpKey, Measured]:
-        return {entry.op: entry.cost for entry in self.entries}
+    def _families(self) -> dict[OpKey, list[TableEntry]]:
+        """Entries that differ in the width alone, by rising width."""
+        families: dict[OpKey, list[TableEntry]] = {}
+        for entry in sorted(self.entries, key=lambda entry: entry.op.width):
+            families.setdefault(replace(entry.op, width=0), []).append(entry)
+        return families
 
-    def cost(self, op: OpKey) -> Measured:
-        """Cost of an op.
+    def entry(self, op: OpKey) -> TableEntry:
+        """The entry of an op, interpolated between the nearest measured widths where it was not measured itself.
+
+        Linear, so as monotone as the measured costs; the error grows by an eighth of the step in the middle.
 
         Raises:
-            InputError: The table has no such op; a missing entry is never counted as zero.
+            InputError: The table does not cover the op; a missing entry is never counted as zero.
         """
-        found = self._index.get(op)
-        if found is None:
-            known = sorted({f"{e.op.kind}/{e.op.precision}" for e in self.entries})
-            raise InputError(
-                f"the latency table has no entry for `{op}`; it covers {', '.join(known)} at hidden "
-                f"{sorted({e.op.hidden for e in self.entries})}: measure it (`--fresh` builds the table anew)"
-            )
-        return found
+        family = self._families.get(replace(op, width=0), [])
+        widths = [entry.op.width for entry in family]
+        at = bisect_left(widths, op.width)
+        if at < len(widths) and widths[at] == op.width:
+            return family[at]
+        if not 0 < at < len(widths):
+            raise InputError(f"the latency table has no entry for `{op}`; {self._covered(op)}: measure it (`--fresh`)")
+        return _between(family[at - 1], family[at], op)
+
+    def _covered(self, op: OpKey) -> str:
+        """What it has instead, in words."""
+        family = self._families.get(replace(op, width=0))
+        if family:
+            return f"it covers widths {family[0].op.width} to {family[-1].op.width} of this op"
+        known = sorted({f"{e.op.kind}/{e.op.precision}" for e in self.entries})
+        return f"it covers {', '.join(known)} at hidden {sorted({e.op.hidden for e in self.entries})}"
+
+
+def mixed(low: Measured, high: Measured, share: float) -> Measured:
+    """`low` and `high` weighted with 1 - share and share, in [0, 1]; their errors are independent."""
+    return Measured(
+        (1 - share) * low.value_us + share * high.value_us,
+        math.hypot((1 - share) * low.standard_error_us, share * high.standard_error_us),
+        min(low.samples, high.samples),
+    )
+
+
+def _between(low: TableEntry, high: TableEntry, op: OpKey) -> TableEntry:
+    share = (op.width - low.op.width) / (high.op.width - low.op.width)
+
+    def at(a: Measured, b: Measured) -> Measured:
+        cost = mixed(a, b, share)
+        unknown = share * (1 - share) / 2 * abs(b.value_us - a.value_us)
+        return replace(cost, standard_error_us=math.hypot(cost.standard_error_us, unknown))
+
+    weights = round((1 - share) * low.weight_bytes + share * high.weight_bytes)
+    return TableEntry(op, at(low.cached, high.cached), at(low.uncached, high.uncached), weights)
 
 
 @dataclass(frozen=True)
@@ -95,12 +186,15 @@ class LatencySummary:
 
 
 def check_table(table: LatencyTable) -> LatencyTable:
-    """Border check: no op twice, every cost finite and not negative, with samples behind it."""
+    """Border check: no op twice, every cost finite and not negative, with samples behind it; a sane calibration."""
     if len({entry.op for entry in table.entries}) != len(table.entries):
         raise BorderError("the latency table has an op twice")
     for entry in table.entries:
-        cost = entry.cost
-        finite = math.isfinite(cost.value_us) and math.isfinite(cost.standard_error_us)
-        if not finite or cost.value_us < 0 or cost.samples < 1:
-            raise BorderError(f"the cost of `{entry.op}` must be finite, at least 0 and with samples, got {cost}")
+        for cost in (entry.cached, entry.uncached):
+            finite = math.isfinite(cost.value_us) and math.isfinite(cost.standard_error_us)
+            if not finite or cost.value_us < 0 or cost.samples < 1:
+                raise BorderError(f"the cost of `{entry.op}` must be finite, at least 0 and with samples, got {cost}")
+    calibration = table.calibration
+    if not (calibration.scale > 0 and 0 <= (calibration.fits_bytes or 0) <= (calibration.spills_bytes or math.inf)):
+        raise BorderError(f"the calibration of a latency table must be positive and in order, got {calibration}")
     return table

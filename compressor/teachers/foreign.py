@@ -47,7 +47,9 @@ class ForeignModel(nn.Module):
         return logits
 
     def emit(self) -> onnx.ModelProto:
-        """The model in ONNX, float32, any batch and any length up to `max_length`; exported once, it takes seconds.
+        """A copy of the model in ONNX, float32, any batch and any length up to `max_length`.
+
+        It is exported once, which takes seconds.
 
         Raises:
             InputError: PyTorch cannot export it.
@@ -58,7 +60,9 @@ class ForeignModel(nn.Module):
                 self._graph = export_graph(self, self.inputs, max_length=self.max_length)
             except InputError as error:
                 raise without_adapter(self.family, str(error)) from error
-        return self._graph
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self._graph)
+        return copy
 
 
 @dataclass(frozen=True)

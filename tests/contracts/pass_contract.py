@@ -9,7 +9,7 @@ class TestMyPass(PassContract):
 import onnx
 import pytest
 from onnx import numpy_helper
-from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_logits
+from tiny_models import copied, masked_batch, onnx_logits, random_encoder, tiny, torch_logits
 
 from compressor.precision import PassResult
 
@@ -42,17 +42,15 @@ class PassContract:
         onnx.checker.check_model(self.apply(model).model, full_check=True)
 
     def test_inputs_outputs_and_versions_stay(self, model: onnx.ModelProto) -> None:
-        result = self.apply(model).model
+        result = self.apply(copied(model)).model
         assert interface(result) == interface(model)
         assert (result.ir_version, list(result.opset_import)) == (model.ir_version, list(model.opset_import))
 
-    def test_the_original_stays(self, model: onnx.ModelProto) -> None:
-        before = model.SerializeToString(deterministic=True)
-        self.apply(model)
-        assert model.SerializeToString(deterministic=True) == before
+    def test_it_works_in_place(self, model: onnx.ModelProto) -> None:
+        assert self.apply(model).model is model
 
     def test_it_says_whether_it_changed_anything(self, model: onnx.ModelProto) -> None:
-        result = self.apply(model)
+        result = self.apply(copied(model))
         operators = [[node.op_type for node in graph.graph.node] for graph in (model, result.model)]
         assert result.modified == (operators[0] != operators[1])
         constants = {tensor.name for tensor in model.graph.initializer}
@@ -61,7 +59,7 @@ class PassContract:
 
     def test_it_finds_nothing_to_do_the_second_time(self, model: onnx.ModelProto) -> None:
         once = self.apply(model).model
-        again = self.apply(once)
+        again = self.apply(copied(once))
         assert not again.modified
         assert again.model.graph == once.graph
 
@@ -81,7 +79,7 @@ class PassContract:
         weight = next(t for t in model.graph.initializer if t.name == "layer0.feed_forward.inner.weight")
         model.graph.node.append(onnx.helper.make_node("ReduceMax", [weight.name], ["largest"], keepdims=0))
         model.graph.output.append(onnx.helper.make_tensor_value_info("largest", onnx.TensorProto.FLOAT, []))
-        result = self.apply(model).model
+        result = self.apply(copied(model)).model
         onnx.checker.check_model(result, full_check=True)
         kept = {tensor.name: tensor for tensor in result.graph.initializer}[weight.name]
         assert (numpy_helper.to_array(kept) == numpy_helper.to_array(weight)).all()

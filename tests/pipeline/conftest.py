@@ -41,9 +41,9 @@ def teacher_ms(tiny_teacher: Path, tiny_data: Path) -> Times:
     """Virtual milliseconds of the unpruned teacher, found by running it once."""
     device, found = FakeDevice(), {}
     feeds = workload_feeds(read_split(tiny_teacher, tiny_data, "test")[0], Workload(BATCH, LENGTH, 1), count=1)[0]
-    graph = load_teacher(tiny_teacher).encoder.emit()
+    encoder = load_teacher(tiny_teacher).encoder
     for precision in Precision:
-        engine = device.compile(apply_precision(graph, precision).SerializeToString(), CompileOptions(1))
+        engine = device.compile(apply_precision(encoder.emit(), precision).SerializeToString(), CompileOptions(1))
         begin = device.clock()
         engine.run(feeds)
         found[precision] = (device.clock() - begin) / 1e6

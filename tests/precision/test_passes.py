@@ -36,5 +36,5 @@ def test_every_precision_has_a_pass_and_a_contract() -> None:
 
 @pytest.mark.parametrize("precision", Precision)
 def test_apply_precision_is_the_pass(precision: Precision) -> None:
-    model = random_encoder(tiny((2, 32))).emit()
-    assert apply_precision(model, precision).graph == PASSES[precision](model).model.graph
+    encoder = random_encoder(tiny((2, 32)))
+    assert apply_precision(encoder.emit(), precision).graph == PASSES[precision](encoder.emit()).model.graph

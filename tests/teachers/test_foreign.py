@@ -14,7 +14,7 @@ from foreign_models import CASES, saved
 from onnx import helper
 from safetensors.torch import load_file, save_file
 from tiny import LABELS, SHAPE
-from tiny_models import onnx_logits
+from tiny_models import copied, onnx_logits
 
 from compressor.errors import InputError, UnavailableError
 from compressor.precision import int8_dynamic
@@ -100,7 +100,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
 
 def test_weights_are_constants_of_their_products(wide: onnx.ModelProto) -> None:
     """Six products a layer, and the projection of the embeddings; what layers share is stored once."""
-    result = int8_dynamic(wide)
+    result = int8_dynamic(copied(wide))
     assert result.modified
     products = [node for node in result.model.graph.node if node.op_type == "MatMulInteger"]
     assert len(products) == 2 * 6 + 1
