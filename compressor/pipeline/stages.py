@@ -14,7 +14,7 @@ from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
-from compressor.latency import candidate_ops, measure_table
+from compressor.latency import METHOD, measure_table
 from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
@@ -171,10 +171,8 @@ def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, pre
 def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> LatencyTable:
     """The latency table in the fastest precision; kept for every later run on this device."""
     shape, rung = bench.canonical.architecture, ladder.fastest
-    ops = candidate_ops(shape, rung.precision)
     device_key = bench.device_fingerprint.key
-    plain_ops = [str(op) for op in ops]
-    key = digest(prepared.workload, rung.options, shape, plain_ops, device_key, bench.device.runtime)
+    key = digest(METHOD, prepared.workload, rung.options, shape, rung.precision, device_key, bench.device.runtime)
     path = bench.cache / "tables" / f"{key}.json"
     if path.exists() and not bench.fresh:
         return check_table(load(LatencyTable, path))
@@ -182,7 +180,7 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
         bench.device,
         device_key,
         shape,
-        ops,
+        rung.precision,
         rung.options,
         prepared.workload,
         progress=bench.observer.progress,
@@ -290,7 +288,7 @@ def search(
         )
 
     found = confirm(
-        SearchProblem(shape, space, table, rung.precision, limit_ms * 1e3, parent.widths if parent else None),
+        SearchProblem(shape, space, table, limit_ms * 1e3, within=parent.widths if parent else None),
         get_searcher(bench.request.search),
         measure,
         limit_ms=limit_ms,
@@ -308,7 +306,7 @@ def search(
             predicted_ms=found.trial.predicted_ms,
             latency=found.trial.latency,
             rounds=found.rounds,
-            calibration=found.calibration.scale,
+            calibration=found.scale,
         )
     )
 

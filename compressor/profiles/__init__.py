@@ -1,5 +1,6 @@
 """Hardware profiles: read and validate them, fingerprint the device at hand, match one to the other."""
 
+from compressor.profiles.caches import last_level_cache_bytes
 from compressor.profiles.loading import list_profiles, load_profile
 from compressor.profiles.machine import fingerprint, usable_threads
 from compressor.profiles.matching import Mismatch, MismatchReason, match, resolve_target
@@ -10,6 +11,7 @@ __all__ = [
     "MismatchReason",
     "available_memory",
     "fingerprint",
+    "last_level_cache_bytes",
     "list_profiles",
     "load_profile",
     "match",
