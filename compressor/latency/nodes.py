@@ -47,18 +47,16 @@ def _closing(elements: int) -> list[Kernel]:
 
 def _attention(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     inner, precision = op.width * op.head_size, op.precision
+    projections: list[Kernel]
     if op.first_token:
-        slices: list[Kernel] = [_pass(at.rows * op.hidden)]
-        projections = _linear(at.tokens, op.hidden, 2 * inner, precision)
+        projections = [_pass(at.rows * op.hidden), *_linear(at.tokens, op.hidden, 2 * inner, precision)]
         projections += [_pass(2 * at.tokens * inner), *_linear(at.rows, op.hidden, inner, precision)]
     else:
-        slices = []
         projections = [*_linear(at.rows, op.hidden, 3 * inner, precision), _pass(3 * at.rows * inner)]
     heads = [_view(), _view(), _view(), _pass(at.rows * inner), _pass(at.tokens * inner), _pass(at.tokens * inner)]
     merged = [_pass(at.rows * inner), _view()]
     output = _linear(at.rows, inner, op.hidden, precision)
-    scored = _scores(shape, op, at)
-    return [*slices, *projections, *heads, *scored, *merged, *output, *_closing(at.rows * op.hidden)]
+    return [*projections, *heads, *_scores(shape, op, at), *merged, *output, *_closing(at.rows * op.hidden)]
 
 
 def _scores(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
@@ -69,7 +67,7 @@ def _scores(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     scores = Product(at.computed, size, at.length, Precision.FP32, copies, activation_bytes=moved)
     context = Product(at.computed, at.length, size, Precision.FP32, copies, activation_bytes=moved)
     bias = op.width * at.computed * at.length
-    relative = [_pass(bias), _pass(bias), _pass(elements)] if shape.relative_buckets else []
+    relative: list[Kernel] = [_pass(bias), _pass(bias), _pass(elements)] if shape.relative_buckets else []
     return [scores, *relative, _pass(elements), _pass(elements, function=True), context]
 
 

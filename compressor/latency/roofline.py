@@ -6,6 +6,7 @@ Such a table has the ops and the form of a measured one and says that it is esti
 under load, the kernels that a runtime really picks, caches that are shared) is in its error, which is wide.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from compressor.errors import InputError
@@ -15,11 +16,12 @@ from compressor.latency.roofline_gpu import gpu_roofline
 from compressor.latency.work import Kernel, weight_bytes
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.latency import Calibration, CompileOptions, LatencyTable, Measured, TableEntry, check_table
-from compressor.records.profile import HardwareProfile
+from compressor.records.profile import DeviceKind, HardwareProfile
 from compressor.records.promise import Workload
 
-# Standard error of every entry, as a share. Whole encoders on T4 and A100 are off by about 15 % on average, single ones
-# by up to 60 % (benchmarks/published.py), and devices without published times may be worse.
+# Standard error of every entry, as a share, and of whole models, since their ops err in the same direction. Published
+# times of BERT-base on T4 and A100 are missed by 16 and 20 % on average, single ones by up to 64 %
+# (benchmarks/published.py); a device without published times may fare worse.
 ERROR_SHARE = 0.3
 # Runs go over their weights from first to last, so a cache that is a little too small keeps almost nothing of them.
 SPILLS_OVER_FITS = 2.0
@@ -43,7 +45,8 @@ class Roofline(Protocol):
         """Time of one kernel, its weights in the caches or in memory."""
 
 
-_ROOFLINES = {"cpu": cpu_roofline, "android": cpu_roofline, "cuda": gpu_roofline}
+_Maker = Callable[[HardwareProfile, Workload], Roofline]
+_ROOFLINES: dict[DeviceKind, _Maker] = {"cpu": cpu_roofline, "android": cpu_roofline, "cuda": gpu_roofline}
 
 
 def estimated_table(

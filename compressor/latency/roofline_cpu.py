@@ -35,7 +35,7 @@ PRODUCT_SHARE = 0.6
 # thread and 28 to 35 GB/s on four.
 CACHE_BYTES_PER_S_PER_THREAD = 5e10
 MEMORY_BYTES_PER_S_PER_THREAD = 1.5e10
-# Share of the data sheet's bandwidth that is reached: 84 to 94 % on GPUs (te42kyfo/gpu-benches), the same assumed here.
+# Share of the data sheet's bandwidth that is reached: 84 to 94 % on GPUs (te42kyfo/gpu-benches), assumed here too.
 BANDWIDTH_SHARE = 0.85
 # Where the profile names no cache: the second level of Zen 4 and of Neoverse V1, per core.
 CACHE_BYTES_PER_THREAD = 2**20

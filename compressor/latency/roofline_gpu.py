@@ -8,8 +8,8 @@ Williams et al. 2009, "Roofline", with the launch and with whole tiles on whole 
 batch of one slow. Attention runs one block per head and input, as the fused kernels of TensorRT do.
 
 One set of constants for all GPUs. They were chosen on INT8 times of BERT-large on T4 and A100 and of both BERTs on L4
-(NVIDIA/TensorRT demo/BERT 8.0.1 to 10.8), and on FP32 times of other models and GPUs, named below; none of these is
-among the times that benchmarks/published.py compares with.
+(NVIDIA/TensorRT demo/BERT 8.0.1 to 10.8; 11 % off on average) and on FP32 times of other models and GPUs, named below.
+The times that benchmarks/published.py compares with are none of these.
 """
 
 import math
@@ -32,8 +32,8 @@ BANDWIDTH_SHARE = 0.85
 CACHE_OVER_MEMORY = 2.5
 # Products in int8, where the profile has no sustained rate: half-way between T4 (35 % of its peak) and A100 (65 %).
 INT8_SHARE = 0.5
-# Products in fp32: BERT-base on A10 reaches 34 % (FasterTransformer), RoBERTa-large on T4 41 % (transformer-deploy),
-# ERNIE 3.0-Medium-like encoders on T4 47 % (PaddleSlim).
+# Products in fp32: BERT-base on A10 reaches 34 % of the peak (FasterTransformer), RoBERTa-large on T4 41 %
+# (transformer-deploy), PP-MiniLM on T4 47 % (PaddleSlim); the middle one.
 FP32_SHARE = 0.41
 # Rows and columns of the result that one block computes. Tensor cores starve in smaller blocks, which fetch more bytes
 # per operation: each halving leaves this share of the rate. Attention is a small block too.
@@ -83,14 +83,13 @@ class GpuRoofline:
         if not product.weight_bytes:  # attention
             waves = math.ceil(product.copies / self.multiprocessors)
             return waves * product.operations / product.copies / (rate * self._share(product.precision, 1))
-        return min(
-            self._waves(product, tile) * 2 * tile * tile * product.inner / (rate * self._share(product.precision, step))
-            for step, tile in enumerate(TILES)
-        )
+        shares = (self._share(product.precision, halvings) for halvings in range(len(TILES)))
+        return min(self._tiled(product, tile, rate * share) for tile, share in zip(TILES, shares, strict=True))
 
-    def _waves(self, product: Product, tile: int) -> int:
+    def _tiled(self, product: Product, tile: int, rate: float) -> float:
+        """Seconds in blocks of tile x tile results, each on a multiprocessor of that rate."""
         tiles = product.copies * math.ceil(product.rows / tile) * math.ceil(product.columns / tile)
-        return math.ceil(tiles / self.multiprocessors)
+        return math.ceil(tiles / self.multiprocessors) * 2 * tile * tile * product.inner / rate
 
     def _share(self, precision: Precision, halvings: int) -> float:
         return HALVED_TILE_SHARE**halvings if precision in self.tensor_cores else 1.0

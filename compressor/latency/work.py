@@ -112,5 +112,5 @@ def linear(rows: int, inner: int, columns: int, precision: Precision, activation
 
 
 def weight_bytes(kernels: Iterable[Kernel]) -> int:
-    """Bytes of the constants that every run reads; of an embedding table it reads a few rows, which are not counted."""
+    """Bytes of the constants that every run reads, so without embedding tables, of which it reads a few rows."""
     return sum(kernel.weight_bytes for kernel in kernels if isinstance(kernel, Product))
