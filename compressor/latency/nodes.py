@@ -86,7 +86,7 @@ def _stem(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     width = shape.embedding or shape.hidden
     elements = at.tokens * width
     tables = 2 + (2 if shape.token_types else 0)  # gather and position; gather and sum of the token types
-    embedded: list[Kernel] = [_pass(elements) for _ in range(tables)] + [_pass(elements, function=True)]
+    embedded: list[Kernel] = [*(_pass(elements) for _ in range(tables)), _pass(elements, function=True)]
     if shape.embedding:
         embedded += _linear(at.tokens, width, shape.hidden, op.precision)
     lookups = [_view(), _view()]  # the length, and the rows of the position table
@@ -98,5 +98,5 @@ def _stem(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     classifier = linear(at.batch, shape.hidden, shape.classes, Precision.FP32)
     joined = shape.head_activation != "gelu"  # the runtime fuses the others into the product in front
     active = Elementwise(pooled, 2 * FLOAT_BYTES * pooled, function=True, launched=not joined)
-    head = [_pass(pooled), _view(), pooler, active, classifier]
+    head: list[Kernel] = [_pass(pooled), _view(), pooler, active, classifier]
     return [*embedded, *lookups, *mask, *head]

@@ -1,48 +1,31 @@
-"""Estimated tables: kernels against emitted graphs, times worked by hand, every profile, published latencies."""
+"""Estimated tables: times worked by hand, every profile, what must rise with what, published latencies."""
 
 import math
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-import onnx
 import pytest
 from tiny_models import tiny
 
 from benchmarks.published import mean_errors, published_errors
-from compressor.errors import BorderError, ExitCode, InputError
-from compressor.latency import candidate_ops, estimate_error, estimate_notice, estimated_table
-from compressor.latency.fused import fused_kernels
-from compressor.latency.nodes import node_kernels
-from compressor.latency.probes import op_graph, stem_graph
+from compressor.errors import ExitCode, InputError
+from compressor.latency import candidate_ops, estimated_table
 from compressor.latency.roofline_cpu import MOVE_OPERATIONS, NODE_US, RENDEZVOUS_US, CpuRoofline, cpu_roofline
 from compressor.latency.roofline_gpu import HALVED_TILE_SHARE, LAUNCH_US, GpuRoofline, gpu_roofline
-from compressor.latency.work import Elementwise, Kernel, Product, linear, weight_bytes
+from compressor.latency.work import Elementwise, Product, linear
 from compressor.profiles import list_profiles, load_profile
 from compressor.records import serial
 from compressor.records.architecture import Architecture, Layer, OpKey, Precision
-from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry
+from compressor.records.latency import LatencyTable
 from compressor.records.profile import HardwareProfile, Quantity
 from compressor.records.promise import Workload
-from compressor.runtimes.fake import RATE_FLOP_PER_NS, products_ns
-from compressor.runtimes.local import LocalDevice
 
 FP32, INT8 = Precision.FP32, Precision.INT8
 TEACHER = tiny((3, 48), (3, 48))
 WORKLOAD = Workload(batch=2, sequence_length=7, threads=1)
 WIDE = Architecture((Layer(4, 1024),) * 2, 256, 64, 1000, 512, 2, 2)
 DEVICES = [name for name in list_profiles() if name != "cpu"]
-VARIANTS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "per token": {"per_token": True},
-    "relative": {"relative_buckets": 8},
-    "narrow tables": {"embedding": 8},
-    "no types": {"token_types": 0},
-    "relu": {"activation": "relu", "head_activation": "relu"},
-    "gelu head": {"head_activation": "gelu"},
-}
 
 
 def profile(kind: str = "cpu", **quantities: float | None) -> HardwareProfile:
@@ -53,77 +36,6 @@ def profile(kind: str = "cpu", **quantities: float | None) -> HardwareProfile:
 def with_quantity(known: HardwareProfile, name: str, value: float | None) -> HardwareProfile:
     numbers = {**dict(known.quantities), name: Quantity(value, "unit", "measured", "a test")}
     return replace(known, quantities=tuple(numbers.items()))
-
-
-def one_of_each(shape: Architecture, precision: Precision) -> list[OpKey]:
-    """One op of every kind, for all positions and for the first only."""
-    return list({(op.kind, op.first_token): op for op in candidate_ops(shape, precision)}.values())
-
-
-def per_copy(measure: Any, op: OpKey, shape: Architecture) -> Any:
-    """What one more copy of an op adds to a graph, as the table is measured; the stem whole."""
-    if op.kind == "stem":
-        return measure(stem_graph(shape, op))
-    few, many = measure(op_graph(shape, op, 2)), measure(op_graph(shape, op, 6))
-    return (many - few) / 4
-
-
-def products(kernels: tuple[Kernel, ...]) -> list[Product]:
-    return [kernel for kernel in kernels if isinstance(kernel, Product)]
-
-
-@pytest.mark.parametrize("precision", Precision)
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_kernels_on_a_cpu_are_the_nodes_that_the_runtime_leaves(
-    variant: str, precision: Precision, tmp_path: Path
-) -> None:
-    shape = tiny((3, 48), (3, 48), **VARIANTS[variant])
-
-    def nodes(model: onnx.ModelProto) -> int:
-        options = CompileOptions(1, ("SkipLayerNormFusion",))
-        LocalDevice().save_engine(model.SerializeToString(), options, tmp_path / "engine.onnx")
-        return len(onnx.load_model(tmp_path / "engine.onnx").graph.node)
-
-    for op in one_of_each(shape, precision):
-        kernels = node_kernels(shape, op, WORKLOAD)
-        launched = [k for k in kernels if not (isinstance(k, Elementwise) and not k.launched)]
-        assert len(launched) == per_copy(nodes, op, shape), op
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_operations_are_those_of_the_emitted_graph(variant: str) -> None:
-    shape = tiny((3, 48), (3, 48), **VARIANTS[variant])
-    for op in one_of_each(shape, FP32):
-        length = 1 if op.kind == "feed_forward" and op.first_token else WORKLOAD.sequence_length
-
-        def operations(model: onnx.ModelProto, length: int = length) -> float:
-            rows = (WORKLOAD.batch, length)
-            shapes = {v.name: (*rows, 16) if "hidden" in v.name else rows for v in model.graph.input}
-            return products_ns(model, shapes) * RATE_FLOP_PER_NS["MatMul"]
-
-        constant = [k for k in products(node_kernels(shape, op, WORKLOAD)) if k.weight_bytes]
-        assert sum(k.operations for k in constant) == pytest.approx(per_copy(operations, op, shape)), op
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("precision", Precision)
-def test_both_forms_of_an_op_do_the_same_work(variant: str, precision: Precision) -> None:
-    shape = tiny((3, 48), (3, 48), **VARIANTS[variant])
-    for op in candidate_ops(shape, precision):
-        nodes, fused = (form(shape, op, WORKLOAD) for form in (node_kernels, fused_kernels))
-        assert sum(k.operations for k in products(nodes)) == sum(k.operations for k in products(fused)), op
-        assert len(fused) < len(nodes)
-        if op.kind != "stem":  # whose head stays in float32 on a CPU
-            assert weight_bytes(nodes) == weight_bytes(fused) > 0
-
-
-def test_the_weights_of_a_feed_forward_op_by_hand() -> None:
-    op = OpKey("feed_forward", 3072, 768, 0, "gelu", FP32, False)
-    kernels = node_kernels(TEACHER, op, WORKLOAD)
-    assert weight_bytes(kernels) == 4 * (2 * 768 * 3072 + 3072 + 768)
-    assert sum(k.operations for k in products(kernels)) == 2 * 14 * 2 * 768 * 3072
-    int8 = node_kernels(TEACHER, replace(op, precision=INT8), WORKLOAD)
-    assert weight_bytes(int8) == 2 * 768 * 3072 + 8 * (3072 + 768)
 
 
 CPU = CpuRoofline(1, {FP32: 1e11, INT8: 4e11}, memory_bytes_per_s=1e10, cache_bytes=1e6)
@@ -320,39 +232,6 @@ def test_what_the_device_or_the_teacher_cannot_do_is_refused() -> None:
     assert refused.value.exit_code is ExitCode.USAGE
     with pytest.raises(InputError, match="at most 12 tokens, got 13"):
         estimated_table(t4, TEACHER, FP32, Workload(1, 13, 1))
-
-
-def table_of(source: Any, values: dict[OpKey, float]) -> LatencyTable:
-    entries = tuple(
-        TableEntry(op, Measured(value, 1.0, 9), Measured(3 * value, 1.0, 9), 10) for op, value in values.items()
-    )
-    return LatencyTable("d", "r", TEACHER, INT8, CompileOptions(1), WORKLOAD, entries, source=source)
-
-
-def test_the_error_of_an_estimate_is_the_mean_over_whole_architectures() -> None:
-    ops = candidate_ops(TEACHER, INT8)
-    stem = ops[0]
-    measured = table_of("measured", {op: 100.0 if op == stem else 10.0 for op in ops})
-    estimated = table_of("estimated", {op: 90.0 if op == stem else 20.0 for op in ops})
-    shapes = [TEACHER.with_layers(()), tiny((1, 16)), TEACHER]  # 100 -> 90, 120 -> 130, 140 -> 170
-    expected = 100 * (10 / 100 + 10 / 120 + 30 / 140) / 3
-    assert estimate_error(measured, estimated, shapes) == pytest.approx(expected)
-    assert estimate_error(measured, replace(measured, source="estimated"), shapes) == 0
-    with pytest.raises(BorderError, match="expected a measured and an estimated table, got estimated and measured"):
-        estimate_error(estimated, measured, shapes)
-    with pytest.raises(BorderError, match="same conditions and at least one shape"):
-        estimate_error(measured, estimated, [])
-    with pytest.raises(BorderError, match="same conditions"):
-        estimate_error(measured, replace(estimated, workload=replace(WORKLOAD, threads=2)), shapes)
-    with pytest.raises(InputError, match="no entry for `attention 1 x 8 of 16, int8, first token`"):
-        estimate_error(measured, table_of("estimated", dict.fromkeys(ops[:4], 1.0)), shapes)
-
-
-def test_the_words_beside_an_estimate() -> None:
-    assert estimate_notice(23.4) == (
-        "estimated from data sheets (roofline); on this CPU the same estimator is off by 23 % on average"
-    )
-    assert estimate_notice(None).endswith("how far the estimator is off on this CPU was not measured")
 
 
 def test_estimates_of_bert_base_are_near_the_published_times() -> None:
