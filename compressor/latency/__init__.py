@@ -4,12 +4,17 @@ from compressor.latency.building import METHOD, measure_table
 from compressor.latency.candidates import candidate_ops, measured_ops
 from compressor.latency.estimating import estimate, model_bytes, recalibrated, summed
 from compressor.latency.ops import attention_op, feed_forward_op, operations, stem_op
+from compressor.latency.provenance import estimate_error, estimate_notice
+from compressor.latency.roofline import estimated_table
 
 __all__ = [
     "METHOD",
     "attention_op",
     "candidate_ops",
     "estimate",
+    "estimate_error",
+    "estimate_notice",
+    "estimated_table",
     "feed_forward_op",
     "measure_table",
     "measured_ops",
