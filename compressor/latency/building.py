@@ -46,7 +46,7 @@ def measure_table(
     begin = time.monotonic()
     bench = Bench(device, teacher, options, workload)
     ops = measured_ops(teacher, precision)
-    models = [WholeModel(bench, shape, precision) for shape in calibration_shapes(teacher, workload)]
+    models = [WholeModel.built(bench, shape, precision) for shape in calibration_shapes(teacher, workload)]
     visits = {round(share * len(ops)) for share in np.linspace(0, 1, VISITS)}
     entries: list[TableEntry] = []
     for count in range(len(ops) + 1):

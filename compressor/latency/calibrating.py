@@ -24,7 +24,8 @@ from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.latency import Calibration, LatencyTable, Measured
 from compressor.records.promise import Workload
 from compressor.runtimes.statistics import median_with_error
-from compressor.runtimes.timing import time_interleaved
+from compressor.runtimes.base import Feeds
+from compressor.runtimes.timing import Subject, time_interleaved
 from compressor.space import sample_architecture
 
 MODELS = 10
@@ -52,21 +53,26 @@ class Whole:
 
 
 class WholeModel:
-    """A model of random weights that is built once, through the emitter and the precision pass, and timed in visits.
+    """A model that is timed in visits.
 
     Args:
         bench: Where it is measured.
         shape: Its architecture.
-        precision: Of its products.
+        subject: Runs it once.
     """
 
-    def __init__(self, bench: Bench, shape: Architecture, precision: Precision) -> None:
+    def __init__(self, bench: Bench, shape: Architecture, subject: Subject) -> None:
         self.shape = shape
         self._bench = bench
-        model = apply_precision(Encoder(shape).eval().emit(), precision)
-        self._subject = bench.subject(model, op_feeds(shape, stem_op(shape, precision), bench.workload))
+        self._subject = subject
         self._times: list[NDArray[np.float64]] = []
         self._excesses: list[float] = []
+
+    @classmethod
+    def built(cls, bench: Bench, shape: Architecture, precision: Precision) -> "WholeModel":
+        """With random weights, through the emitter and the precision pass."""
+        model = apply_precision(Encoder(shape).eval().emit(), precision)
+        return cls(bench, shape, bench.subject(model, whole_feeds(bench, shape, precision)))
 
     def visit(self, seconds: float = SECONDS) -> None:
         """Time it for a moment; a moment that was disturbed is repeated."""
@@ -97,6 +103,11 @@ class WholeModel:
         within = math.hypot(*(found.standard_error_us for found in medians)) / len(medians)
         excess = float(np.mean(self._excesses)) * value
         return Measured(value, math.hypot(spread, within, excess), sum(found.samples for found in medians))
+
+
+def whole_feeds(bench: Bench, shape: Architecture, precision: Precision) -> list[Feeds]:
+    """Inputs of a whole model."""
+    return op_feeds(shape, stem_op(shape, precision), bench.workload)
 
 
 def calibration_shapes(

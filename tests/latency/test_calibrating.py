@@ -68,7 +68,7 @@ def test_the_models_cover_the_range_of_latencies_and_are_the_same_every_time() -
 def test_visits_of_a_model_count_alike_and_spread_into_its_error() -> None:
     device = FakeDevice()
     shape = tiny((2, 32))
-    model = WholeModel(Bench(device, shape, CompileOptions(1), WORKLOAD), shape, Precision.FP32)
+    model = WholeModel.built(Bench(device, shape, CompileOptions(1), WORKLOAD), shape, Precision.FP32)
     model.visit(seconds=0.001)
     once = model.measured
     assert once.standard_error_us == pytest.approx(0.0, abs=0.01)
