@@ -76,11 +76,7 @@ def import_tables(path: Path, device: DeviceFingerprint, runtime: str) -> tuple[
 
 def _read(path: Path) -> TableFile:
     try:
-        file = load(TableFile, path)
-    except InputError as error:  # names the file
-        raise InputError(f"--import: {error}") from error
-    try:
-        check_table_file(file)
+        file = check_table_file(load(TableFile, path))
         for table in file.tables:
             check_coverage(table)
             if not worth_keeping(table):

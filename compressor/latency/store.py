@@ -83,10 +83,10 @@ class TableStore:
         try:
             table = check_coverage(check_table(load(LatencyTable, path)))
         except (InputError, BorderError) as error:
-            self._note(f"a kept latency table cannot be used and is measured anew: {error}")
+            self._note(f"the kept latency table {path} cannot be used and is measured anew: {error}")
             return None
         if TableConditions.of(table) != conditions or not worth_keeping(table):
-            self._note(f"a kept latency table cannot be used and is measured anew: {path} holds another table")
+            self._note(f"the kept latency table {path} cannot be used and is measured anew: it is another table")
             return None
         return table
 
