@@ -1,12 +1,13 @@
 """Latency tables with made-up costs, complete and valid, for tests that need no device."""
 
+from tiny_models import tiny
+
 from compressor.latency.candidates import candidate_ops
 from compressor.latency.store import TableConditions
 from compressor.records.architecture import OpKey, Precision
 from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry, TableSource
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.promise import Workload
-from tiny_models import tiny
 
 TEACHER = tiny((3, 48), (3, 48))
 WORKLOAD = Workload(batch=1, sequence_length=8, threads=1)

@@ -104,8 +104,10 @@ def _print(found: "Profiled", export: Path | None, *, show: bool, as_json: bool)
         return
     for table, reused in zip(found.tables, found.reused, strict=True):
         if show:
-            typer.echo("\n".join((*table_lines(table), "")))
+            typer.echo("\n".join((*table_lines(table, found.notice), "")))
         typer.echo(summary_line(table, reused=reused))
+    if found.notice is not None:
+        typer.echo(found.notice)
     for name, file in (("picture", found.picture), ("exported to", export)):
         if file is not None:
             typer.echo(f"{name}: {file}")

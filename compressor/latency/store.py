@@ -7,7 +7,7 @@ none either, since the table at hand is good. Both are said.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +89,10 @@ class TableStore:
             self._note(f"the kept latency table {path} cannot be used and is measured anew: it is another table")
             return None
         return table
+
+    def find_any(self, conditions: Iterable[TableConditions]) -> LatencyTable | None:
+        """The first kept table for one of several conditions; None where there is none that can be used."""
+        return next((table for one in conditions if (table := self.find(one)) is not None), None)
 
     def keep(self, table: LatencyTable) -> bool:
         """Keep a measured table for later runs; False, and a note, where that cannot be."""

@@ -5,7 +5,6 @@ target, teacher's shape -> workloads -> per length and precision: kept table | o
 
 import datetime
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -69,16 +68,21 @@ def profile(request: ProfileRequest, *, cache: Path, observer: Observer, export:
     precisions = _precisions(request, target)
     threads = engine_threads(request.threads, target, here) if present else _absent_threads(request, target)
     teacher = MINILM_L6_H384 if request.teacher is None else read_architecture(Path(request.teacher))
-    workloads = [Workload(request.batch, length, threads) for length in request.sequence_lengths]
-    for workload in workloads:
-        check_length(workload.sequence_length, teacher.positions)
-    if export is not None:
-        check_export(export)
+    pairs = [
+        (precision, Workload(request.batch, length, threads))
+        for length in request.sequence_lengths
+        for precision in precisions
+    ]
+    check_length(max(request.sequence_lengths), teacher.positions)
+    _check_export(export, target, present=present)
+    store = TableStore(cache / TABLES, note=observer.note)
     if not present:
-        return _estimated(teacher, target, precisions, workloads, export)
+        from compressor.pipeline.estimates import estimated_profile
+
+        return estimated_profile(target, teacher, pairs, here=here, store=store)
     with exhaustion_explained({"the cache": cache}):
-        profiler = _Profiler(teacher, here, open_device(target.runtime), cache, observer, fresh=request.fresh)
-        found = [profiler.table(precision, workload) for workload in workloads for precision in precisions]
+        profiler = _Profiler(teacher, here, open_device(target.runtime), store, observer, fresh=request.fresh)
+        found = [profiler.table(precision, workload) for precision, workload in pairs]
     tables, reused = (tuple(column) for column in zip(*found, strict=True))
     if export is not None:
         export_tables(export, tables, here, today=datetime.date.today())
@@ -117,7 +121,7 @@ def draw_profile(found: Profiled, *, cache: Path, observer: Observer) -> Profile
     path = cache / FIGURES / f"latency-{found.target}-{digest(*conditions)}.svg"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw_tables(found.tables, path, device=found.device)
+        draw_tables(found.tables, path, device=found.device, notice=found.notice)
     except UnavailableError as error:
         observer.note(str(error))
         return found
@@ -147,23 +151,16 @@ def _absent_threads(request: ProfileRequest, target: HardwareProfile) -> int:
     return next(count for count in (request.threads, target.threads, 1) if count is not None)
 
 
-def _estimated(
-    teacher: Architecture,
-    target: HardwareProfile,
-    precisions: Iterable[Precision],
-    workloads: Iterable[Workload],
-    export: Path | None,
-) -> Profiled:
-    if export is not None:
+def _check_export(export: Path | None, target: HardwareProfile, *, present: bool) -> None:
+    """Refuse what could not be exported in the end, before anything is measured for it."""
+    if export is None:
+        return
+    check_export(export)
+    if not present:
         raise InputError(
             f"--export: {target.name} is not this machine, so its tables are estimated; only measured tables are "
             "exported: run the same command on such a device"
         )
-    from compressor.latency.roofline import estimated_table
-
-    pairs = [(precision, workload) for workload in workloads for precision in precisions]
-    tables = tuple(estimated_table(target, teacher, precision, workload) for precision, workload in pairs)
-    return Profiled(target.name, target.title, "estimated", tables, (False,) * len(tables))
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ class _Profiler:
         teacher: Its shape.
         here: This machine.
         device: Where.
-        cache: Folder of tables.
+        store: Tables that were measured before.
         observer: Who is told.
         fresh: Measure anew what is kept from earlier.
     """
@@ -182,14 +179,9 @@ class _Profiler:
     teacher: Architecture
     here: DeviceFingerprint
     device: Device
-    cache: Path
+    store: TableStore
     observer: Observer
     fresh: bool
-
-    @cached_property
-    def store(self) -> TableStore:
-        """Tables that were measured before."""
-        return TableStore(self.cache / TABLES, note=self.observer.note)
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -207,11 +199,8 @@ class _Profiler:
 
     def _kept(self, precision: Precision, workload: Workload) -> LatencyTable | None:
         """A kept table with any options that could be the fastest: whoever measured it has chosen them here."""
-        found = (
-            self.store.find(self._conditions(precision, workload, options))
-            for options in self.device.option_variants(workload.threads)
-        )
-        return next((table for table in found if table is not None), None)
+        variants = self.device.option_variants(workload.threads)
+        return self.store.find_any(self._conditions(precision, workload, options) for options in variants)
 
     def _measured(self, precision: Precision, workload: Workload) -> LatencyTable:
         model = apply_precision(self._encoder.emit(), precision).SerializeToString()

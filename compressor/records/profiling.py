@@ -43,6 +43,7 @@ class Profiled:
         tables: By length, then precision.
         reused: Of each table, whether it was there already.
         fingerprint: Of this machine where the tables hold for it.
+        notice: What has to stand beside every estimate; None where the tables were measured.
         picture: File that they were drawn to; None = not drawn.
     """
 
@@ -52,4 +53,5 @@ class Profiled:
     tables: tuple[LatencyTable, ...]
     reused: tuple[bool, ...]
     fingerprint: DeviceFingerprint | None = None
+    notice: str | None = None
     picture: str | None = None

@@ -6,6 +6,7 @@
 """
 
 import datetime
+import math
 from dataclasses import dataclass
 
 from compressor.errors import BorderError
@@ -49,6 +50,9 @@ def check_table_file(file: TableFile) -> TableFile:
     for table in file.tables:
         check_architecture(table.teacher)
         check_table(table)
+        numbers = (table.calibration.scale, table.calibration.error_share, table.disturbed_share, table.seconds)
+        if not all(math.isfinite(number) and number >= 0 for number in numbers):
+            raise BorderError(f"calibration, disturbed share and seconds must be finite and at least 0, found {numbers}")
         if table.source != "measured":
             raise BorderError(
                 f"only measured tables may be carried to another machine, found one that is {table.source}"

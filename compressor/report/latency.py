@@ -30,13 +30,13 @@ def conditions(table: LatencyTable) -> str:
     return f"{mark}{table.precision}, {where}"
 
 
-def table_lines(table: LatencyTable) -> list[str]:
-    """Title, then one line per entry, ops together and by rising width."""
+def table_lines(table: LatencyTable, notice: str | None) -> list[str]:
+    """Title, the notice that belongs to an estimate, then one line per entry, ops together and by rising width."""
     off = ", ".join(table.options.disabled_fusions)
     title = f"{conditions(table)}; {table.runtime}{f' without {off}' if off else ''}"
     entries = sorted(table.entries, key=lambda entry: (op_name(entry.op), entry.op.width))
     rows = [_cells(entry, estimated=table.source == "estimated") for entry in entries]
-    return [title, plain_table(HEADER, rows)]
+    return [title, *([notice] if notice else []), plain_table(HEADER, rows)]
 
 
 def summary_line(table: LatencyTable, *, reused: bool) -> str:

@@ -39,13 +39,14 @@ STYLE = {
 WEIGHTS = (("weights cached", "cached", "-", None), ("weights uncached", "uncached", "--", "white"))
 
 
-def draw_tables(tables: Sequence[LatencyTable], path: Path, *, device: str) -> None:
+def draw_tables(tables: Sequence[LatencyTable], path: Path, *, device: str, notice: str | None = None) -> None:
     """Draw tables of one device to a file.
 
     Args:
         tables: At least one; all measured, or all estimated.
         path: Of the picture; the end of its name says the format, .svg or .png.
         device: In the title.
+        notice: What has to stand beside estimates; in the title too.
 
     Raises:
         UnavailableError: matplotlib is not installed.
@@ -70,7 +71,7 @@ def draw_tables(tables: Sequence[LatencyTable], path: Path, *, device: str) -> N
             row[0].set_ylabel("\n".join([*op_name(op).split(", "), "cost (µs)"]))
         for panel, workload in zip(panels[0], workloads, strict=True):
             panel.set_title(f"length {workload.sequence_length}")
-        figure.suptitle(_title(tables, device), fontsize=12, fontweight="bold", ha="left", x=0.01)
+        figure.suptitle(_title(tables, device, notice), fontsize=12, fontweight="bold", ha="left", x=0.01)
         figure.legend(handles=_legend(tables), loc="outside lower left", ncols=4 if len(workloads) > 2 else 2)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=130)
 
@@ -141,14 +142,16 @@ def _draw_bars(panel: "Axes", entries: Sequence[TableEntry], precision: Precisio
             )
 
 
-def _title(tables: Sequence[LatencyTable], device: str) -> str:
+def _title(tables: Sequence[LatencyTable], device: str, notice: str | None) -> str:
     first = tables[0]
     what = f"{ESTIMATED} latency, nothing measured" if first.source == "estimated" else "Measured latency"
     shape = first.workload
-    return (
-        f"{what}: {device}, {first.runtime}\n{shape_in_words(first.teacher)}\nbatch {shape.batch}, "
-        f"{shape.threads} thread(s); error bars: ± one standard error"
-    )
+    lines = [
+        f"{what}: {device}, {first.runtime}",
+        shape_in_words(first.teacher),
+        f"batch {shape.batch}, {shape.threads} thread(s); error bars: ± one standard error",
+    ]
+    return "\n".join([*lines, notice] if notice else lines)
 
 
 def _legend(tables: Sequence[LatencyTable]) -> list[Any]:

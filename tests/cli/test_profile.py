@@ -1,7 +1,6 @@
 """`compressor profile`, its tables made up instead of measured."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,8 @@ import pytest
 import tiny
 from tables import made_up_table
 
-from compressor import profiles
 from compressor.latency.store import TableConditions
 from compressor.pipeline import profiling, tables
-from compressor.profiles import fingerprint
-from compressor.profiles.vocabulary import INFERENCE_FLAGS
 from compressor.records.architecture import Precision
 from compressor.records.latency import LatencyTable
 from compressor.records.profiling import Profiled

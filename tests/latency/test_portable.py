@@ -102,6 +102,8 @@ def cost(number: object, field: str = "value_us") -> Callable[[dict[str, Any]], 
         (lambda d: d["device"].update(usable_cores=9), "usable_cores should be between 1 and logical_cores"),
         (lambda d: d["tables"][0]["teacher"].update(hidden=0), "every size of an architecture must be at least 1"),
         (lambda d: d["tables"][0]["workload"].update(batch=0), "--batch: expected at least 1, got 0"),
+        (lambda d: d["tables"][0]["calibration"].update(scale=float("nan")), "calibration"),
+        (lambda d: d["tables"][0]["calibration"].update(error_share=float("nan")), "calibration, .* must be finite"),
         (cost(float("nan")), "the cost of `attention .*, int8` must be finite, at least 0 and with samples"),
         (cost(float("inf")), "must be finite, at least 0"),
         (cost(-0.1), "must be finite, at least 0"),
@@ -144,7 +146,7 @@ def test_a_table_of_a_noisy_machine_is_not_exported(tmp_path: Path) -> None:
 
 def test_places_that_nothing_can_be_written_to_are_refused(tmp_path: Path) -> None:
     check_export(tmp_path / "new.json")
-    with pytest.raises(InputError, match="--export: expected the name of a file.*found a folder"):
+    with pytest.raises(InputError, match=r"--export: expected the name of a file.*found a folder"):
         check_export(tmp_path)
     with pytest.raises(InputError, match=r"--export: .*found no folder .*gone"):
         check_export(tmp_path / "gone" / "t.json")
