@@ -1,5 +1,6 @@
 """`compressor profile`: the latency tables of a target, for people and machines."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,7 +82,7 @@ def _config_folder(teacher: str, cache: Path, observer: "Observer") -> str:
     return str(config_folder(expand_model(teacher), cache=cache, observer=observer))
 
 
-def _refuse_beside_import(given: dict[str, object]) -> None:
+def _refuse_beside_import(given: Mapping[str, object]) -> None:
     """Refuse flags that ask for tables of their own beside a file that has its tables already.
 
     Args:

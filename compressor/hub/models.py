@@ -73,7 +73,10 @@ def config_folder(name: str, *, cache: Path, observer: Observer) -> Path:
             raise InputError(
                 f"the model {repository!r} has no {CONFIG}: found {', '.join(sorted(listing.files)[:20])}"
             )
+        begin = time.monotonic()
+        observer.begin("fetch", f"download the shape of the model {listing.repository}")
         download(listing, [CONFIG], folder, progress=observer.progress)
+        observer.end("fetch", time.monotonic() - begin, cached=False)
 
     place = repository_place(cache, "model", repository, "config")
     return provide(place, repository, "model", fill=fill, observer=observer)

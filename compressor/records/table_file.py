@@ -52,7 +52,9 @@ def check_table_file(file: TableFile) -> TableFile:
         check_table(table)
         numbers = (table.calibration.scale, table.calibration.error_share, table.disturbed_share, table.seconds)
         if not all(math.isfinite(number) and number >= 0 for number in numbers):
-            raise BorderError(f"calibration, disturbed share and seconds must be finite and at least 0, found {numbers}")
+            raise BorderError(
+                f"calibration, disturbed share and seconds must be finite and at least 0, found {numbers}"
+            )
         if table.source != "measured":
             raise BorderError(
                 f"only measured tables may be carried to another machine, found one that is {table.source}"

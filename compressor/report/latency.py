@@ -5,7 +5,7 @@ from compressor.records.latency import LatencyTable, Measured, TableEntry
 from compressor.records.units import format_seconds
 from compressor.report.table import plain_table
 
-HEADER = ("op", "width", "cached us", "std. error us", "uncached us", "std. error us", "n")
+HEADER = ("op", "width", "cached us", "std. error us", "n", "uncached us", "std. error us", "n")
 ESTIMATED = "ESTIMATED"
 UNITS = {"stem": "", "attention": "heads", "feed_forward": "neurons"}
 _NAMES = {"stem": "embeddings, head and call", "attention": "attention", "feed_forward": "feed-forward"}
@@ -49,12 +49,12 @@ def summary_line(table: LatencyTable, *, reused: bool) -> str:
 
 def _cells(entry: TableEntry, *, estimated: bool) -> tuple[str, ...]:
     mark = f"{ESTIMATED} " if estimated else ""
-    samples = "-" if estimated else str(min(entry.cached.samples, entry.uncached.samples))
     width = f"{entry.op.width} {UNITS[entry.op.kind]}" if entry.op.width else "-"
-    times = (*_times(entry.cached), *_times(entry.uncached))
-    cells = (mark + op_name(entry.op), width, *times, samples)
-    return cells[0], *(cell.rjust(len(name)) for cell, name in zip(cells[1:], HEADER[1:], strict=True))
+    costs = (cell for cost in (entry.cached, entry.uncached) for cell in _cost(cost, estimated=estimated))
+    cells = (width, *costs)
+    return mark + op_name(entry.op), *(cell.rjust(len(name)) for cell, name in zip(cells, HEADER[1:], strict=True))
 
 
-def _times(cost: Measured) -> tuple[str, str]:
-    return f"{cost.value_us:.2f}", f"{cost.standard_error_us:.2f}"
+def _cost(cost: Measured, *, estimated: bool) -> tuple[str, str, str]:
+    samples = "-" if estimated else str(cost.samples)
+    return f"{cost.value_us:.2f}", f"{cost.standard_error_us:.3f}", samples

@@ -4,6 +4,7 @@ A row of panels per op, a column per sequence length. Solid lines with filled ma
 ones with open markers: weights from main memory. Error bars are one standard error. What has no width is a bar.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,14 @@ from compressor.report.latency import ESTIMATED, UNITS, op_name, shape_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Of Okabe and Ito (2008), told apart with any colour vision.
 COLOURS = {Precision.FP32: "#0072B2", Precision.INT8: "#D55E00"}
 PANEL_INCHES = (3.0, 2.15)
-TITLE_INCHES = 0.9
-STYLE = {
+TITLE_INCHES, TITLE_POINTS, CHARACTERS_PER_INCH = 0.9, 11, 9
+DOTS_PER_INCH = 130  # of a .png
+STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
@@ -33,6 +36,7 @@ STYLE = {
     "axes.axisbelow": True,
     "grid.color": "#e4e4e4",
     "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
     "svg.hashsalt": "compressor",  # the same tables give the same file
 }
 # Name, attribute of an entry, line, fill of the markers (None: as the line).
@@ -54,16 +58,24 @@ def draw_tables(tables: Sequence[LatencyTable], path: Path, *, device: str, noti
     """
     try:
         import matplotlib
-        from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise UnavailableError(
             f"the picture needs {error.name}, which is not installed: pip install 'compressor[compress]'"
         ) from error
+    figure = latency_figure(tables, device=device, notice=notice)
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=DOTS_PER_INCH)
+
+
+def latency_figure(tables: Sequence[LatencyTable], *, device: str, notice: str | None = None) -> "Figure":
+    """The picture itself; see `draw_tables`. Panels are in reading order: ops from above, lengths from the left."""
+    import matplotlib
+    from matplotlib.figure import Figure
 
     workloads, ops = _columns(tables), _rows(tables)
-    size = (PANEL_INCHES[0] * max(2, len(workloads)), PANEL_INCHES[1] * len(ops) + TITLE_INCHES)
+    width = PANEL_INCHES[0] * max(2, len(workloads))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(width, PANEL_INCHES[1] * len(ops) + TITLE_INCHES), layout="constrained")
         panels = figure.subplots(len(ops), len(workloads), squeeze=False)
         for row, op in zip(panels, ops, strict=True):
             for panel, workload in zip(row, workloads, strict=True):
@@ -71,9 +83,13 @@ def draw_tables(tables: Sequence[LatencyTable], path: Path, *, device: str, noti
             row[0].set_ylabel("\n".join([*op_name(op).split(", "), "cost (µs)"]))
         for panel, workload in zip(panels[0], workloads, strict=True):
             panel.set_title(f"length {workload.sequence_length}")
-        figure.suptitle(_title(tables, device, notice), fontsize=12, fontweight="bold", ha="left", x=0.01)
-        figure.legend(handles=_legend(tables), loc="outside lower left", ncols=4 if len(workloads) > 2 else 2)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=130)
+        title = "\n".join(
+            textwrap.fill(line, round(CHARACTERS_PER_INCH * width)) for line in _title(tables, device, notice)
+        )
+        figure.suptitle(title, fontsize=TITLE_POINTS, fontweight="bold", ha="left", x=0.01)
+        legend = _legend(tables)
+        figure.legend(handles=legend, loc="outside lower left", ncols=len(legend) // len(WEIGHTS))
+    return figure
 
 
 def _columns(tables: Sequence[LatencyTable]) -> list[Workload]:
@@ -93,6 +109,8 @@ def _family(op: OpKey) -> OpKey:
 
 def _draw_panel(panel: "Axes", tables: Sequence[LatencyTable], op: OpKey) -> None:
     """One op at one workload, in every precision."""
+    from matplotlib.ticker import MaxNLocator
+
     for place, table in enumerate(tables):
         entries = sorted((e for e in table.entries if _family(e.op) == op), key=lambda e: e.op.width)
         if op.kind == "stem":
@@ -105,7 +123,7 @@ def _draw_panel(panel: "Axes", tables: Sequence[LatencyTable], op: OpKey) -> Non
     else:
         panel.set_xlabel(UNITS[op.kind])
         panel.set_xlim(left=0)
-        panel.xaxis.get_major_locator().set_params(integer=True, steps=(1, 2, 5, 10))
+        panel.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=(1, 2, 5, 10)))
     panel.set_ylim(bottom=0)
 
 
@@ -142,7 +160,7 @@ def _draw_bars(panel: "Axes", entries: Sequence[TableEntry], precision: Precisio
             )
 
 
-def _title(tables: Sequence[LatencyTable], device: str, notice: str | None) -> str:
+def _title(tables: Sequence[LatencyTable], device: str, notice: str | None) -> list[str]:
     first = tables[0]
     what = f"{ESTIMATED} latency, nothing measured" if first.source == "estimated" else "Measured latency"
     shape = first.workload
@@ -151,7 +169,7 @@ def _title(tables: Sequence[LatencyTable], device: str, notice: str | None) -> s
         shape_in_words(first.teacher),
         f"batch {shape.batch}, {shape.threads} thread(s); error bars: ± one standard error",
     ]
-    return "\n".join([*lines, notice] if notice else lines)
+    return [*lines, notice] if notice else lines
 
 
 def _legend(tables: Sequence[LatencyTable]) -> list[Any]:

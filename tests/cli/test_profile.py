@@ -129,7 +129,7 @@ def test_show_prints_every_entry_and_draws_them(profile: Any, measured: list[Tab
     assert lines[0] == "fp32, batch 1, length 8, 1 thread(s); fake 1"
     assert lines[1].split("  ")[0] == "op"
     entry = next(line for line in lines if line.startswith("attention  ") and " 4 heads " in line)
-    assert entry.split()[1:] == ["4", "heads", "2.40", "0.02", "4.80", "0.05", "12"]
+    assert entry.split()[1:] == ["4", "heads", "2.40", "0.024", "30", "4.80", "0.048", "12"]
     picture = Path(lines[-1].removeprefix("picture: "))
     assert cache in picture.parents
     assert picture.read_text().startswith("<?xml")
