@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from tables import table_of
 
 from compressor.latency import attention_op, estimate, feed_forward_op, operations, stem_op
 from compressor.records.architecture import Architecture, Layer, Precision
-from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry
-from compressor.records.promise import Workload
+from compressor.records.latency import Measured
 from compressor.records.score import LayerScore, ScoredSpace
 from compressor.search import SearchProblem
 
@@ -44,8 +44,7 @@ def problem(
             for width, cost in zip(levels, rising, strict=True):
                 if width:
                     costs[make(teacher, width, PRECISION, first_token=first_token)] = cost
-    entries = tuple(TableEntry(op, Measured(float(cost), 0.1, 100)) for op, cost in costs.items())
-    table = LatencyTable("device", "fake 1", CompileOptions(1), Workload(1, 8, 1), entries)
+    table = table_of(teacher, {op: Measured(float(cost), 0.1, 100) for op, cost in costs.items()})
 
     def damages(levels: tuple[int, ...]) -> tuple[float, ...]:
         return (*(float(x) for x in -np.sort(-random.exponential(size=len(levels) - 1))), 0.0)
@@ -55,8 +54,8 @@ def problem(
         for _ in range(layers)
     )
     space = ScoredSpace(heads, neurons, scores)
-    limit_us = limit_share * estimate(table, teacher, PRECISION).value_us
-    return SearchProblem(teacher, space, table, PRECISION, limit_us)
+    limit_us = limit_share * estimate(table, teacher).value_us
+    return SearchProblem(teacher, space, table, limit_us)
 
 
 def architectures(task: SearchProblem) -> Iterator[tuple[Layer, ...]]:
@@ -77,18 +76,18 @@ def damage(task: SearchProblem, widths: tuple[Layer, ...]) -> float:
 
 def cost_us(task: SearchProblem, widths: tuple[Layer, ...]) -> float:
     """Cost of the student with these widths, as the latency package predicts it."""
-    return estimate(task.table, task.teacher.with_layers(widths), task.precision).value_us
+    return estimate(task.table, task.teacher.with_layers(widths)).value_us
 
 
 def fits(task: SearchProblem, widths: tuple[Layer, ...], *, bins: int | None = None) -> bool:
     """Whether the cost is within the limit; with `bins`, each sub-layer rounded up to budget / bins."""
     if bins is None:
         return cost_us(task, widths) <= task.limit_us
-    stem, *rest = operations(task.teacher.with_layers(widths), task.precision)
-    budget = task.limit_us - task.table.cost(stem).value_us
+    stem, *rest = operations(task.teacher.with_layers(widths), task.table.precision)
+    budget = task.limit_us - task.cost_us(stem)
     if budget <= 0:
         return False
-    return sum(math.ceil(task.table.cost(op).value_us / budget * bins - 1e-9) for op in rest) <= bins
+    return sum(math.ceil(task.cost_us(op) / budget * bins - 1e-9) for op in rest) <= bins
 
 
 def least_damage(task: SearchProblem, *, bins: int | None = None) -> float:

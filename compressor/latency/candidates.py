@@ -1,8 +1,14 @@
-"""Every op that the search may choose, which is what a table has to cover."""
+"""Every op that the search may choose, and those of them that a table measures."""
+
+from collections.abc import Sequence
 
 from compressor.latency.ops import attention_op, feed_forward_op, stem_op
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.space import head_levels, neuron_levels
+
+# Of the widths of an op, those that are measured; kernels are linear in the width between them. Dense where the small
+# students live and the overhead of a call bends the curve.
+MEASURED_WIDTHS = 8
 
 
 def candidate_ops(teacher: Architecture, precision: Precision) -> tuple[OpKey, ...]:
@@ -10,8 +16,28 @@ def candidate_ops(teacher: Architecture, precision: Precision) -> tuple[OpKey, .
 
     A per-token model has no op for the first position only.
     """
+    return _ops(teacher, precision, head_levels(teacher), neuron_levels(teacher))
+
+
+def measured_ops(teacher: Architecture, precision: Precision) -> tuple[OpKey, ...]:
+    """The candidates that a table measures: of each op the smallest and the largest width, and some between them."""
+    return _ops(teacher, precision, _thinned(head_levels(teacher)), _thinned(neuron_levels(teacher)))
+
+
+def _thinned(levels: Sequence[int]) -> list[int]:
+    """At most `MEASURED_WIDTHS` of the levels above 0, evenly spaced in their order."""
+    widths = [level for level in levels if level]
+    if len(widths) <= MEASURED_WIDTHS:
+        return widths
+    step = (len(widths) - 1) / (MEASURED_WIDTHS - 1)
+    return [widths[round(index * step)] for index in range(MEASURED_WIDTHS)]
+
+
+def _ops(
+    teacher: Architecture, precision: Precision, heads: Sequence[int], neurons: Sequence[int]
+) -> tuple[OpKey, ...]:
     ops = [stem_op(teacher, precision)]
     for first_token in (False,) if teacher.per_token else (False, True):
-        ops += [attention_op(teacher, h, precision, first_token=first_token) for h in head_levels(teacher) if h]
-        ops += [feed_forward_op(teacher, n, precision, first_token=first_token) for n in neuron_levels(teacher) if n]
+        ops += [attention_op(teacher, h, precision, first_token=first_token) for h in heads if h]
+        ops += [feed_forward_op(teacher, n, precision, first_token=first_token) for n in neurons if n]
     return tuple(ops)

@@ -26,6 +26,7 @@ class Disturbance:
 
     def __init__(self) -> None:
         self._quiet_ns = float("inf")
+        self._reference_ns = 0.0
         self._repeats_left = REPEATS
         self._ops, self._disturbed_ops = 0, 0
 
@@ -38,6 +39,14 @@ class Disturbance:
         """[rounds]: the yardstick before the round was as fast as it is on the quiet machine."""
         self._quiet_ns = min(self._quiet_ns, _decile(timings.yardstick))
         return np.asarray(timings.yardstick <= DISTURBED_ABOVE * self._quiet_ns)
+
+    def corrected(
+        self, values: NDArray[np.float64], timings: Timings, quiet: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Times of a slice as they would be at the speed that the machine had in the table's first slice."""
+        level = float(np.median(timings.yardstick[quiet] if quiet.any() else timings.yardstick))
+        self._reference_ns = self._reference_ns or level
+        return values * (self._reference_ns / level)
 
     def repeat(self, quiet: NDArray[np.bool_]) -> bool:
         """Whether a slice should be measured again: most of its rounds were disturbed, and there are tries left."""

@@ -1,85 +1,124 @@
-"""The latency table by differential timing.
+"""The cost of an op by differential timing.
 
-    cost of an op = median over rounds of (time of a graph with MANY copies - time with FEW) / (MANY - FEW)
+    cost of an op = median over rounds of (time of a graph with many copies - time with few) / (many - few)
 
 The difference removes what both graphs share (the call of the runtime, input and output); taking it within a round
 removes drift. The stem is the exception: it is the whole model without layers, timed as it is.
+
+Each op is timed twice: with its weights in the caches, and after everything was pushed out of them. The second is up
+to three times the first, and a model that is larger than the caches runs at the second.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from compressor.latency.disturbance import Disturbance
-from compressor.latency.probes import op_graph, stem_graph
+from compressor.latency.probes import op_graph, stem_graph, weight_bytes
 from compressor.records.architecture import Architecture, OpKey
-from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry, check_table
+from compressor.records.latency import CompileOptions, Measured, TableEntry
 from compressor.records.promise import Workload
 from compressor.runtimes.base import Device, Feeds
 from compressor.runtimes.statistics import median_with_error
 from compressor.runtimes.timing import Subject, Timings, engine_subject, time_interleaved
 
 FEW, MANY = 2, 6
-TARGET_ERROR = 0.01
-SLICE_SECONDS = 0.12
-MAX_SLICES = 4
-
-Progress = Callable[[float], None]
-
-
-def measure_table(
-    device: Device,
-    device_key: str,
-    shape: Architecture,
-    ops: Iterable[OpKey],
-    options: CompileOptions,
-    workload: Workload,
-    *,
-    progress: Progress | None = None,
-) -> LatencyTable:
-    """Measure every op; costs are made monotone in the width afterwards (`smooth`)."""
-    every = list(ops)
-    entries, disturbance = [], Disturbance()
-    for index, op in enumerate(every):
-        entries.append(TableEntry(op, measure_op(device, shape, op, options, workload, disturbance)))
-        if progress is not None:
-            progress((index + 1) / len(every))
-    smoothed, share = tuple(smooth(entries)), disturbance.share
-    return check_table(LatencyTable(device_key, device.runtime, options, workload, smoothed, share))
+FEW_LARGE, MANY_LARGE = 1, 3
+LARGE_BYTES = 2**20  # a copy's weights from here on: six copies of it would not stay in the caches
+# Copies of an op with more weights than this leave the caches that hold the rest: see `Extrapolated`.
+CACHED_BYTES = 4 * 2**20
+TARGET_ERROR = 0.006
+SLICE_SECONDS, MAX_SLICES = 0.1, 4
+MIN_ROUNDS, MAX_ROUNDS = 6, 60  # of a slice
+WARM_UP_SECONDS = 0.15
+LONG_RUN_NS = 2_000_000  # from here on the first runs of a burst tell as much as the others
+POSITIONS = 16  # different inputs of a stem, whose time includes looking up their embeddings
 
 
-def measure_op(
-    device: Device,
-    shape: Architecture,
-    op: OpKey,
-    options: CompileOptions,
-    workload: Workload,
-    disturbance: Disturbance | None = None,
-) -> Measured:
-    """Cost of one op, measured until its standard error is 1 % or the time for one op is used up.
+@dataclass(frozen=True)
+class Bench:
+    """Where and how ops are measured.
 
-    Args:
+    Attributes:
         device: Where.
-        shape: Of the teacher.
-        op: What.
+        teacher: Shape that is cut.
         options: Compile options.
         workload: Shape of the inputs.
-        disturbance: What is known of the machine from other ops; slices that were disturbed are measured again. If the
-            machine never was quiet, the share by which the cost may be too high is part of its error.
     """
-    disturbance = disturbance or Disturbance()
-    subjects, copies = _subjects(device, shape, op, options, workload)
+
+    device: Device
+    teacher: Architecture
+    options: CompileOptions
+    workload: Workload
+
+    @cached_property
+    def disturbance(self) -> Disturbance:
+        """What is known of the machine from all ops so far."""
+        return Disturbance()
+
+    def subject(self, model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Subject:
+        """A call that runs a model."""
+        return engine_subject(self.device.compile(model.SerializeToString(), self.options), feeds)
+
+
+def measure_op(bench: Bench, op: OpKey) -> TableEntry:
+    """Cost of one op, cached and uncached, each until its standard error is 0.6 % or the time for it is used up.
+
+    Slices of time that were disturbed are measured again. If the machine never was quiet, the share by which the cost
+    may be too high is part of its error.
+    """
+    subjects, copies, size = _subjects(bench, op)
+    uncached = _measure(bench, subjects, copies, evict=True)
+    cached = _measure(bench, subjects, copies, evict=False) if size <= CACHED_BYTES else uncached
+    return TableEntry(op, cached, uncached, size)
+
+
+def _subjects(bench: Bench, op: OpKey) -> tuple[dict[str, Subject], int, int]:
+    """What is timed for an op, the copies that the difference stands for, and the bytes of one copy's weights."""
+    feeds = op_feeds(bench.teacher, op, bench.workload)
+    if op.kind == "stem":
+        model = stem_graph(bench.teacher, op)
+        return {"many": bench.subject(model, feeds)}, 1, weight_bytes(model)
+    few, many = FEW, MANY
+    graph = op_graph(bench.teacher, op, FEW_LARGE)
+    size = weight_bytes(graph) // FEW_LARGE
+    if size >= LARGE_BYTES:
+        few, many = FEW_LARGE, MANY_LARGE
+    else:
+        graph = op_graph(bench.teacher, op, FEW)
+    subjects = {"few": bench.subject(graph, feeds), "many": bench.subject(op_graph(bench.teacher, op, many), feeds)}
+    return subjects, many - few, size
+
+
+def _measure(bench: Bench, subjects: dict[str, Subject], copies: int, *, evict: bool) -> Measured:
+    """Slices of interleaved timing until the error is small enough."""
+    device, disturbance = bench.device, bench.disturbance
+    begin = device.clock()
+    subjects["many"]()
+    long = device.clock() - begin >= LONG_RUN_NS
     rounds: list[NDArray[np.float64]] = []
     excesses: list[float] = []
     while len(rounds) < MAX_SLICES:
-        timings = time_interleaved(subjects, clock=device.clock, seconds=SLICE_SECONDS, yardstick=device.yardstick)
+        timings = time_interleaved(
+            subjects,
+            clock=device.clock,
+            seconds=SLICE_SECONDS,
+            yardstick=device.yardstick,
+            burst=1 if long or evict else 3,
+            min_rounds=MIN_ROUNDS,
+            max_rounds=MAX_ROUNDS,
+            evict=device.evict if evict else None,
+            warm_up_seconds=WARM_UP_SECONDS,
+        )
         quiet = disturbance.quiet_rounds(timings)
         if disturbance.repeat(quiet):
             continue
-        rounds.append(_per_copy(timings, quiet, copies))
+        rounds.append(disturbance.corrected(_per_copy(timings, quiet, copies), timings, quiet))
         excesses.append(disturbance.excess(timings, quiet))
         cost = median_with_error(np.concatenate(rounds))
         if cost.standard_error_us <= TARGET_ERROR * cost.value_us:
@@ -89,63 +128,42 @@ def measure_op(
     return Measured(value, math.hypot(cost.standard_error_us, excess * value), cost.samples)
 
 
-def _subjects(
-    device: Device, shape: Architecture, op: OpKey, options: CompileOptions, workload: Workload
-) -> tuple[dict[str, Subject], int]:
-    """What is timed for an op, and the number of copies that the difference stands for."""
-    feeds = op_feeds(shape, op, workload)
-
-    def subject(model: bytes) -> Subject:
-        return engine_subject(device.compile(model, options), feeds)
-
-    if op.kind == "stem":
-        return {"many": subject(stem_graph(shape, op).SerializeToString())}, 1
-    graphs = {"few": op_graph(shape, op, FEW), "many": op_graph(shape, op, MANY)}
-    return {name: subject(graph.SerializeToString()) for name, graph in graphs.items()}, MANY - FEW
-
-
-def op_feeds(shape: Architecture, op: OpKey, workload: Workload) -> list[Feeds]:
+def op_feeds(teacher: Architecture, op: OpKey, workload: Workload) -> list[Feeds]:
     """Inputs of the probe graphs of an op."""
     random = np.random.default_rng(0)
     rows = (workload.batch, workload.sequence_length)
     mask = np.ones(rows, dtype=np.int64)
     if op.kind == "stem":
-        ids = random.integers(0, shape.vocabulary, size=(16, *rows))
+        ids = random.integers(0, teacher.vocabulary, size=(POSITIONS, *rows))
         return [{"input_ids": i, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)} for i in ids]
     length = 1 if op.kind == "feed_forward" and op.first_token else workload.sequence_length
-    size = (MANY, workload.batch, length, shape.hidden)
+    size = (MANY, workload.batch, length, teacher.hidden)
     hidden = {f"hidden{i}": x for i, x in enumerate(random.standard_normal(size).astype(np.float32))}
     return [{**hidden, "attention_mask": mask}]
 
 
-def smooth(entries: list[TableEntry]) -> list[TableEntry]:
-    """Costs that never fall as the width grows: isotonic regression per op, weighted by 1 / error^2.
+def extrapolated(entries: Sequence[TableEntry]) -> tuple[TableEntry, ...]:
+    """Cached costs of the widths whose copies do not fit into the caches, from the two widest that do.
 
-    Pool-adjacent-violators (Ayer et al. 1955); without it a search picks the entries whose noise was lucky.
+    They are products that the arithmetic bounds, so linear in the width; and models with such an op are larger than
+    the caches, so next to nothing of the value is ever used. Its error is the step from the widest measured one.
     """
-    groups: dict[OpKey, list[int]] = {}
-    for index, entry in enumerate(entries):
-        groups.setdefault(replace(entry.op, width=0), []).append(index)
-    result = list(entries)
-    for indices in groups.values():
-        indices.sort(key=lambda i: entries[i].op.width)
-        costs = [entries[i].cost for i in indices]
-        fitted = isotonic([c.value_us for c in costs], [1 / max(c.standard_error_us, 0.01) ** 2 for c in costs])
-        for i, value in zip(indices, fitted, strict=True):
-            old = entries[i].cost
-            result[i] = TableEntry(entries[i].op, Measured(value, old.standard_error_us, old.samples))
-    return result
+    result = []
+    for entry in entries:
+        if entry.weight_bytes <= CACHED_BYTES or entry.op.kind == "stem":
+            result.append(entry)
+            continue
+        family = [e for e in entries if replace(e.op, width=entry.op.width) == entry.op]
+        fitting = sorted((e for e in family if e.weight_bytes <= CACHED_BYTES), key=lambda e: e.op.width)
+        result.append(_beyond(fitting[-2:], entry) if len(fitting) > 1 else entry)
+    return tuple(result)
 
 
-def isotonic(values: list[float], weights: list[float]) -> list[float]:
-    """The non-decreasing sequence with the least weighted squared distance from `values`."""
-    pools: list[tuple[float, float, int]] = []  # mean, weight, length
-    for value, weight in zip(values, weights, strict=True):
-        pools.append((value, weight, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (m2, w2, n2), (m1, w1, n1) = pools.pop(), pools.pop()
-            pools.append(((m1 * w1 + m2 * w2) / (w1 + w2), w1 + w2, n1 + n2))
-    return [mean for mean, _, length in pools for _ in range(length)]
+def _beyond(fitting: Sequence[TableEntry], entry: TableEntry) -> TableEntry:
+    low, high = fitting
+    slope = (high.cached.value_us - low.cached.value_us) / (high.op.width - low.op.width)
+    value = min(high.cached.value_us + slope * (entry.op.width - high.op.width), entry.uncached.value_us)
+    return replace(entry, cached=Measured(value, value - high.cached.value_us, high.cached.samples))
 
 
 def _per_copy(timings: Timings, quiet: NDArray[np.bool_], copies: int) -> NDArray[np.float64]:

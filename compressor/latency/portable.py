@@ -6,8 +6,9 @@ from pathlib import Path
 
 from compressor import __version__
 from compressor.errors import BorderError, InputError, UnavailableError
+from compressor.latency.building import METHOD
 from compressor.latency.coverage import check_coverage
-from compressor.latency.store import METHOD, worth_keeping
+from compressor.latency.store import worth_keeping
 from compressor.records.latency import LatencyTable
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.serial import load, save

@@ -50,6 +50,12 @@ def stem_graph(shape: Architecture, op: OpKey) -> onnx.ModelProto:
     return apply_precision(model, op.precision)
 
 
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Bytes of the constants that a run reads as a whole; of a table of embeddings it only reads a few rows."""
+    looked_up = {node.input[0] for node in model.graph.node if node.op_type == "Gather"}
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer if tensor.name not in looked_up)
+
+
 def _block(shape: Architecture, op: OpKey) -> Attention | FeedForward:
     block = Attention(shape, op.width) if op.kind == "attention" else FeedForward(shape, op.width)
     for module in block.modules():

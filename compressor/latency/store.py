@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compressor.errors import BorderError, InputError
+from compressor.latency.building import METHOD
 from compressor.latency.coverage import check_coverage
 from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import CompileOptions, LatencyTable, check_table
 from compressor.records.promise import Workload
 from compressor.records.serial import digest, load, save
 
-METHOD = 2  # of measuring; tables of another method are not comparable and are measured anew
 TABLES = "tables"  # folder in the cache
 # Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
 DISTURBED_SHARE = 0.1

@@ -15,6 +15,7 @@ from compressor.encoder import Encoder
 from compressor.errors import InputError, UnavailableError
 from compressor.latency.portable import check_export, export_tables, import_tables
 from compressor.latency.store import TABLES, TableConditions, TableStore
+from compressor.pipeline.estimates import estimated_profile
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.tables import measured_table
 from compressor.pipeline.workbench import engine_threads
@@ -77,8 +78,6 @@ def profile(request: ProfileRequest, *, cache: Path, observer: Observer, export:
     _check_export(export, target, present=present)
     store = TableStore(cache / TABLES, note=observer.note)
     if not present:
-        from compressor.pipeline.estimates import estimated_profile
-
         return estimated_profile(target, teacher, pairs, here=here, store=store)
     with exhaustion_explained({"the cache": cache}):
         profiler = _Profiler(teacher, here, open_device(target.runtime), store, observer, fresh=request.fresh)

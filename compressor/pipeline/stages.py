@@ -272,7 +272,7 @@ def search(
         )
 
     found = confirm(
-        SearchProblem(shape, space, table, rung.precision, limit_ms * 1e3, parent.widths if parent else None),
+        SearchProblem(shape, space, table, limit_ms * 1e3, within=parent.widths if parent else None),
         get_searcher(bench.request.search),
         measure,
         limit_ms=limit_ms,
@@ -290,7 +290,7 @@ def search(
             predicted_ms=found.trial.predicted_ms,
             latency=found.trial.latency,
             rounds=found.rounds,
-            calibration=found.calibration.scale,
+            calibration=found.scale,
         )
     )
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from compressor.errors import UnavailableError
-from compressor.profiles.loading import load_profile
+from compressor.profiles.loading import list_profiles, load_profile
 from compressor.records.profile import DeviceFingerprint, HardwareProfile
 
 THIS_MACHINE = "cpu"
@@ -66,3 +66,17 @@ def resolve_target(name: str | Path, fingerprint: DeviceFingerprint) -> Hardware
             f"{'; '.join(map(str, reasons))}. Run on such a device, or use --target {THIS_MACHINE} for this one"
         )
     return profile
+
+
+def class_profile(fingerprint: DeviceFingerprint) -> HardwareProfile | None:
+    """The shipped profile of the class of devices that this one belongs to, with the numbers that "cpu" has not.
+
+    Args:
+        fingerprint: The device at hand.
+
+    Returns:
+        Of the profiles that fit, the one that asks for most; None where none does.
+    """
+    profiles = [load_profile(name) for name in list_profiles() if name != THIS_MACHINE]
+    fitting = [profile for profile in profiles if not match(profile, fingerprint)]
+    return max(fitting, key=lambda profile: len(profile.requires), default=None)

@@ -53,15 +53,18 @@ UNITS: Final = {
     "_hz": "hertz",
     "_us": "us",
     "_watts": "watt",
+    "_count": "count",
 }
 
 # Lowest and highest value that is taken for a number and not for a slip; from a single-board computer to the
 # largest accelerator on sale, with a factor of ten to spare.
 RANGES: Final = {
     "peak_fp32_flops_per_s": (1e9, 1e15),
+    "peak_tf32_flops_per_s": (1e9, 1e16),
     "peak_fp16_flops_per_s": (1e9, 1e16),
     "peak_bf16_flops_per_s": (1e9, 1e16),
     "peak_int8_ops_per_s": (1e9, 1e17),
+    "sustained_int8_ops_per_s": (1e9, 1e17),
     "gemm_fp32_flops_per_s_per_thread": (1e8, 1e12),
     "gemm_int8_ops_per_s_per_thread": (1e8, 1e14),
     "fp32_flops_per_cycle_per_core": (1, 256),
@@ -72,6 +75,7 @@ RANGES: Final = {
     "l2_cache_bytes_per_core": (3e4, 1e8),
     "l3_cache_bytes": (1e5, 1e10),
     "clock_hz": (1e8, 1e10),
+    "multiprocessor_count": (1, 2000),
     "kernel_launch_us": (0.05, 1000.0),
     "power_limit_watts": (0.5, 5000.0),
 }

@@ -60,28 +60,27 @@ class TableEntry:
 class Calibration:
     """What whole models say about the sum of their ops: measured = scale x sum of cost(uncached_share).
 
-    The share of the weights that come from main memory rises from 0 to 1 while the weights of a model grow from
-    `fits_bytes` to `spills_bytes`.
-
     Attributes:
         scale: Measured over summed.
-        fits_bytes: Models up to here run from the caches; None = all do.
-        spills_bytes: Models from here on run from main memory; None = none do.
+        cache_bytes: Weights that stay in the processor's caches from one run to the next; None = those of any model.
         error_share: Standard deviation of measured over predicted, of the models that it was fitted to.
         models: How many these were; 0 = not calibrated.
     """
 
     scale: float = 1.0
-    fits_bytes: float | None = None
-    spills_bytes: float | None = None
+    cache_bytes: float | None = None
     error_share: float = 0.0
     models: int = 0
 
     def uncached_share(self, weight_bytes: float) -> float:
-        """Share of the weights that come from main memory, of a model with so many bytes of them."""
-        if self.fits_bytes is None or self.spills_bytes is None or weight_bytes <= self.fits_bytes:
+        """Share of the weights that come from main memory, of a model with so many bytes of them: 1 - cache / weights.
+
+        A run reads all weights once and in the same order. A cache that dropped what was used longest ago would keep
+        none of a larger model; those of today's processors keep as much as they hold.
+        """
+        if self.cache_bytes is None or weight_bytes <= self.cache_bytes:
             return 0.0
-        return min(1.0, (weight_bytes - self.fits_bytes) / max(self.spills_bytes - self.fits_bytes, 1.0))
+        return 1.0 - self.cache_bytes / weight_bytes
 
 
 TableSource = Literal["measured", "estimated"]
@@ -195,6 +194,6 @@ def check_table(table: LatencyTable) -> LatencyTable:
             if not all(math.isfinite(time) and time >= 0 for time in times) or cost.samples < 1:
                 raise BorderError(f"the cost of `{entry.op}` must be finite, at least 0 and with samples, got {cost}")
     calibration = table.calibration
-    if not (calibration.scale > 0 and 0 <= (calibration.fits_bytes or 0) <= (calibration.spills_bytes or math.inf)):
-        raise BorderError(f"the calibration of a latency table must be positive and in order, got {calibration}")
+    if calibration.scale <= 0 or (calibration.cache_bytes or 0) < 0:
+        raise BorderError(f"the calibration of a latency table must be positive, got {calibration}")
     return table

@@ -47,6 +47,9 @@ class Device(Protocol):
     def yardstick(self) -> object:
         """A fixed piece of work, to tell a disturbed stretch of time from a quiet one."""
 
+    def evict(self) -> object:
+        """Push everything out of the processor's caches, so that the next run reads its weights from memory."""
+
     def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
         """The compile options worth measuring."""
 

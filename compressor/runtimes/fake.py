@@ -85,6 +85,10 @@ class FakeDevice:
         self.clock.advance(YARDSTICK_NS)
         return None
 
+    def evict(self) -> object:
+        """See `Device`; the fake has no caches."""
+        return None
+
     def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
         """See `Device`."""
         return (CompileOptions(threads),)

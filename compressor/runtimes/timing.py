@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from compressor.errors import UnavailableError
 from compressor.runtimes.base import Clock, Engine, Feeds
 
-WARM_UP_RUNS = 60
+WARM_UP_RUNS, WARM_UP_LEAST = 60, 3
 WARM_UP_SECONDS = 1.0
 STABLE_WITHIN = 0.03
 
@@ -50,11 +50,11 @@ def engine_subject(engine: Engine, feeds: Sequence[Feeds]) -> Subject:
     return lambda: engine.run(next(inputs))
 
 
-def warm_up(subject: Subject, clock: Clock) -> int:
+def warm_up(subject: Subject, clock: Clock, *, seconds: float = WARM_UP_SECONDS) -> int:
     """Run until the last ten runs are as fast as the ten before (or enough was tried); returns the number of runs."""
     times: list[int] = []
     begin = clock()
-    while len(times) < WARM_UP_RUNS and clock() - begin < WARM_UP_SECONDS * 1e9:
+    while len(times) < WARM_UP_RUNS and (len(times) < WARM_UP_LEAST or clock() - begin < seconds * 1e9):
         times.append(_timed(subject, clock))
         if len(times) >= 20:
             before, now = np.median(times[-20:-10]), np.median(times[-10:])
@@ -71,6 +71,9 @@ def time_interleaved(
     yardstick: Subject,
     burst: int = 3,
     min_rounds: int = 10,
+    max_rounds: int | None = None,
+    evict: Subject | None = None,
+    warm_up_seconds: float = WARM_UP_SECONDS,
 ) -> Timings:
     """Time subjects in turn for about `seconds` in all.
 
@@ -81,23 +84,26 @@ def time_interleaved(
         yardstick: Run and timed once before each round.
         burst: Recorded runs per turn.
         min_rounds: Rounds that are run however long they take.
+        max_rounds: Rounds after which the time is not used up; None = all of it is.
+        evict: Empties the caches before every recorded run; None = the caches are warm.
+        warm_up_seconds: At most, for each subject.
 
     Raises:
         UnavailableError: The clock went backwards.
     """
     for subject in subjects.values():
-        warm_up(subject, clock)
+        warm_up(subject, clock, seconds=warm_up_seconds)
     warm_up(yardstick, clock)
     samples: dict[str, list[list[int]]] = {name: [] for name in subjects}
     marks: list[int] = []
-    rewarm = len(subjects) > 1
+    rewarm = len(subjects) > 1 and evict is None
     begin = clock()
-    while len(marks) < min_rounds or clock() - begin < seconds * 1e9:
-        marks.append(_timed(yardstick, clock))
+    while len(marks) < min_rounds or (len(marks) != max_rounds and clock() - begin < seconds * 1e9):
+        marks.append(_timed(yardstick, clock, yardstick))  # the first one brings its code back into the caches
         for name, subject in subjects.items():
             if rewarm:
                 subject()
-            samples[name].append([_timed(subject, clock) for _ in range(burst)])
+            samples[name].append([_timed(subject, clock, evict) for _ in range(burst)])
     return Timings({name: np.array(rows, dtype=np.int64) for name, rows in samples.items()}, np.array(marks))
 
 
@@ -115,7 +121,9 @@ def time_alone(
     return timings.samples["subject"].ravel(), timings.yardstick
 
 
-def _timed(subject: Subject, clock: Clock) -> int:
+def _timed(subject: Subject, clock: Clock, before: Subject | None = None) -> int:
+    if before is not None:
+        before()
     begin = clock()
     subject()
     spent = clock() - begin

@@ -1,32 +1,47 @@
 """What a search is given and what it gives back."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
-from compressor.records.architecture import Architecture, Layer, Precision
+from compressor.records.architecture import Architecture, Layer, OpKey
 from compressor.records.latency import LatencyTable
 from compressor.records.score import ScoredSpace
 
 
 @dataclass(frozen=True)
 class SearchProblem:
-    """Find the widths of every teacher layer that do the least damage within a predicted latency.
+    """Find the widths of every teacher layer that do the least damage within a sum of costs.
 
     Attributes:
         teacher: The shape that is cut.
         space: Levels and damages.
         table: Costs of the ops.
-        precision: In which all products run.
         limit_us: Largest sum of costs.
+        uncached_share: Share of the weights that come from main memory, which the costs depend on.
         within: Per layer, the widths that must not be exceeded; None = the teacher's.
     """
 
     teacher: Architecture
     space: ScoredSpace
     table: LatencyTable
-    precision: Precision
     limit_us: float
+    uncached_share: float = 0.0
     within: tuple[Layer, ...] | None = None
+
+    @cached_property
+    def _costs(self) -> dict[OpKey, float]:
+        return {}
+
+    def cost_us(self, op: OpKey) -> float:
+        """Cost of an op in microseconds.
+
+        Raises:
+            InputError: It is not in the table.
+        """
+        if op not in self._costs:
+            self._costs[op] = self.table.entry(op).cost(self.uncached_share).value_us
+        return self._costs[op]
 
 
 @dataclass(frozen=True)

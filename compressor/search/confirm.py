@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from compressor.errors import InfeasibleError
-from compressor.latency import Calibration
+from compressor.latency import recalibrated
 from compressor.records.latency import LatencySummary
 from compressor.search.base import Searcher, SearchProblem, Solution
+from compressor.search.caching import search_cached
 
 MAX_ROUNDS = 6
 # Share of the limit that the promised percentile should take: below it accuracy is given away, above it the promise is
@@ -30,11 +31,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The best trial that keeps the limit, how many there were, and the calibration at the end."""
+    """The best trial that keeps the limit, how many there were, and the table's scale at the end."""
 
     trial: Trial
     rounds: int
-    calibration: Calibration
+    scale: float
 
 
 def confirm(
@@ -59,19 +60,19 @@ def confirm(
     Raises:
         InfeasibleError: Nothing that keeps the limit was found; carries the closest that was measured.
     """
-    calibration = Calibration()
     trials: list[Trial] = []
     kept: Trial | None = None
     while len(trials) < MAX_ROUNDS:
-        per_us = tail * calibration.scale / USED_TARGET / 1e3  # promised milliseconds per microsecond of the table
+        scale = problem.table.calibration.scale
+        per_us = tail * scale / USED_TARGET / 1e3  # promised milliseconds per microsecond of the table
         try:
-            solution = search(replace(problem, limit_us=limit_ms / per_us))
+            solution = search_cached(replace(problem, limit_us=limit_ms / per_us), search)
         except InfeasibleError as error:
             if kept is not None:
                 break
             raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
         summary, reached_ms = measure(solution)
-        trial = Trial(solution, calibration.scale * solution.cost_us / 1e3, summary, reached_ms)
+        trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
         trials.append(trial)
         if report is not None:
             report(trial)
@@ -80,11 +81,11 @@ def confirm(
         used = USED_LOW * limit_ms <= reached_ms <= USED_HIGH * limit_ms
         if used or (kept is not None and _same(kept, trial)):
             break
-        calibration = calibration.updated(trial.predicted_ms, summary.p50_ms)
+        problem = replace(problem, table=recalibrated(problem.table, trial.predicted_ms, summary.p50_ms))
         tail = reached_ms / summary.p50_ms
     if kept is None:
         raise _none_kept(limit_ms, min(trials, key=lambda trial: trial.reached_ms))
-    return Confirmation(kept, len(trials), calibration)
+    return Confirmation(kept, len(trials), problem.table.calibration.scale)
 
 
 def _no_architecture(limit_ms: float, nearest_ms: float, cost: str) -> InfeasibleError:

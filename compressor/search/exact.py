@@ -44,7 +44,7 @@ def exact_search(problem: SearchProblem) -> Solution:
     Raises:
         InfeasibleError: Even the cheapest widths are over the limit; carries their cost.
     """
-    stem_us = problem.table.cost(stem_op(problem.teacher, problem.precision)).value_us
+    stem_us = problem.cost_us(stem_op(problem.teacher, problem.table.precision))
     budget_us = problem.limit_us - stem_us
     solutions = []
     for last in _possible_last(problem):
@@ -65,7 +65,7 @@ def exact_search(problem: SearchProblem) -> Solution:
 
 def cheapest_us(problem: SearchProblem) -> float:
     """Cost of the cheapest architecture of the space, in microseconds."""
-    stem_us = problem.table.cost(stem_op(problem.teacher, problem.precision)).value_us
+    stem_us = problem.cost_us(stem_op(problem.teacher, problem.table.precision))
     last_layers = _possible_last(problem)
     return stem_us + min(sum(float(b.costs.min()) for b in _blocks(problem, last)) for last in last_layers)
 
@@ -77,13 +77,13 @@ def _possible_last(problem: SearchProblem) -> list[int]:
 
 def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
     """Sub-layers in order, when layer `last` has the last attention."""
-    space, shape, precision = problem.space, problem.teacher, problem.precision
+    space, shape, precision = problem.space, problem.teacher, problem.table.precision
 
     def cost(kind: str, width: int, *, first: bool) -> float:
         if width == 0:
             return 0.0
         make = attention_op if kind == "attention" else feed_forward_op
-        return problem.table.cost(make(shape, width, precision, first_token=first)).value_us
+        return problem.cost_us(make(shape, width, precision, first_token=first))
 
     blocks = []
     first_from = len(shape.layers) if shape.per_token else last

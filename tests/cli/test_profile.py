@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tiny
-from tables import made_up_table
+from made_up_tables import made_up_table
 
 from compressor.latency.store import TableConditions
 from compressor.pipeline import profiling, tables
@@ -28,8 +28,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[TableConditions]:
 
     def measure(device: Any, *parts: Any, progress: Callable[..., None]) -> LatencyTable:
         asked.append(TableConditions(parts[0], device.runtime, *parts[1:]))
-        progress(0.5)
-        progress(1.0)
+        progress(0.5, "half of it")
         return made_up_table(asked[-1])
 
     monkeypatch.setattr(tables, "measure_table", measure)

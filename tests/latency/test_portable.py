@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables import MACHINE, RUNTIME, conditions, made_up_table
+from made_up_tables import MACHINE, RUNTIME, conditions, made_up_table
 
 from compressor.errors import BorderError, InputError, UnavailableError
 from compressor.latency.portable import check_export, export_tables, import_tables

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from tables import TEACHER, conditions, made_up_table
+from made_up_tables import TEACHER, conditions, made_up_table
 from tiny_models import tiny
 
 from compressor.latency import store as store_module

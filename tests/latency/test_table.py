@@ -10,25 +10,28 @@ import onnx
 import onnxruntime as ort
 import pytest
 from scipy.optimize import isotonic_regression
+from tables import table_of
 from tiny_models import masked_batch, random_encoder, tiny
 
 from compressor.errors import InputError
 from compressor.latency import (
-    Calibration,
     attention_op,
     candidate_ops,
     estimate,
     feed_forward_op,
-    measure_op,
     measure_table,
+    measured_ops,
     operations,
+    recalibrated,
     stem_op,
 )
-from compressor.latency.measuring import FEW, MANY, isotonic, op_feeds, smooth
-from compressor.latency.probes import op_graph, stem_graph
+from compressor.latency.calibrating import MODELS
+from compressor.latency.measuring import FEW, MANY, MIN_ROUNDS, Bench, measure_op, op_feeds
+from compressor.latency.probes import op_graph, stem_graph, weight_bytes
+from compressor.latency.smoothing import isotonic, smooth
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, OpKey, Precision
-from compressor.records.latency import CompileOptions, LatencyTable, Measured, TableEntry
+from compressor.records.latency import Calibration, CompileOptions, LatencyTable, Measured, TableEntry
 from compressor.records.promise import Workload
 from compressor.runtimes.fake import FakeDevice
 from compressor.runtimes.local import LocalDevice
@@ -46,14 +49,17 @@ TOKEN_TEACHER = replace(TEACHER, per_token=True)
 @pytest.fixture(scope="module", params=list(Precision))
 def table(request: pytest.FixtureRequest) -> LatencyTable:
     """All candidates, without noise."""
-    return measure_table(FakeDevice(), "fake", TEACHER, candidate_ops(TEACHER, request.param), OPTIONS, WORKLOAD)
+    return measure_table(FakeDevice(), "fake", TEACHER, request.param, OPTIONS, WORKLOAD)
 
 
 @pytest.fixture(scope="module", params=list(Precision))
 def token_table(request: pytest.FixtureRequest) -> LatencyTable:
     """The same of a per-token teacher."""
-    ops = candidate_ops(TOKEN_TEACHER, request.param)
-    return measure_table(FakeDevice(), "fake", TOKEN_TEACHER, ops, OPTIONS, WORKLOAD)
+    return measure_table(FakeDevice(), "fake", TOKEN_TEACHER, request.param, OPTIONS, WORKLOAD)
+
+
+def bench(device: FakeDevice) -> Bench:
+    return Bench(device, TEACHER, OPTIONS, WORKLOAD)
 
 
 def whole_model_us(shape: Architecture, precision: Precision) -> float:
@@ -73,50 +79,55 @@ def random_students() -> list[Architecture]:
 
 
 def test_the_sum_of_the_entries_is_what_whole_models_take(table: LatencyTable) -> None:
-    precision = table.entries[0].op.precision
     students = [*random_students(), TEACHER, tiny()]
     assert len(students) > 15
     for shape in students:
-        predicted, real = estimate(table, shape, precision), whole_model_us(shape, precision)
+        predicted, real = estimate(table, shape), whole_model_us(shape, table.precision)
         assert predicted.value_us == pytest.approx(real, rel=0.01), shape.layers
 
 
 def test_the_entries_of_a_per_token_teacher_add_up_too(token_table: LatencyTable) -> None:
-    precision = token_table.entries[0].op.precision
     for shape in [replace(shape, per_token=True) for shape in (*random_students(), TEACHER, tiny())]:
-        predicted, real = estimate(token_table, shape, precision), whole_model_us(shape, precision)
+        predicted, real = estimate(token_table, shape), whole_model_us(shape, token_table.precision)
         assert predicted.value_us == pytest.approx(real, rel=0.01), shape.layers
 
 
 def test_a_table_says_under_which_conditions_it_holds(table: LatencyTable) -> None:
     assert (table.device, table.runtime, table.options, table.workload) == ("fake", "fake 1", OPTIONS, WORKLOAD)
-    assert {entry.op for entry in table.entries} == set(candidate_ops(TEACHER, table.entries[0].op.precision))
-    assert all(entry.cost.samples >= 10 for entry in table.entries)
+    assert (table.teacher, table.source, table.calibration.models) == (TEACHER, "measured", MODELS)
+    assert {entry.op for entry in table.entries} == set(measured_ops(TEACHER, table.precision))
+    assert all(min(entry.cached.samples, entry.uncached.samples) >= MIN_ROUNDS for entry in table.entries)
+    assert table.calibration.scale == pytest.approx(1.0, abs=0.01)
+    assert all(table.entry(op) for op in candidate_ops(TEACHER, table.precision))
 
 
-def test_progress_reaches_one() -> None:
-    ops = [attention_op(TEACHER, heads, Precision.FP32, first_token=False) for heads in (1, 2)]
-    seen: list[float] = []
-    measure_table(FakeDevice(), "fake", TEACHER, ops, OPTIONS, WORKLOAD, progress=seen.append)
-    assert seen == [0.5, 1.0]
+def test_progress_names_what_was_measured_and_reaches_one() -> None:
+    seen: list[tuple[float, str]] = []
+
+    def progress(share: float, text: str) -> None:
+        seen.append((share, text))
+
+    measure_table(FakeDevice(), "fake", TEACHER, Precision.FP32, OPTIONS, WORKLOAD, progress=progress)
+    shares, texts = zip(*seen, strict=True)
+    assert list(shares) == sorted(shares)
+    assert shares[-1] == 1.0
+    assert texts == (*map(str, measured_ops(TEACHER, Precision.FP32)), "whole models")
 
 
 def test_noise_shows_in_the_error_and_the_truth_is_within_it() -> None:
     op = feed_forward_op(TEACHER, 48, Precision.INT8, first_token=False)
-    truth = measure_op(FakeDevice(), TEACHER, op, OPTIONS, WORKLOAD)
-    noisy = [measure_op(FakeDevice(noise=0.05, seed=seed), TEACHER, op, OPTIONS, WORKLOAD) for seed in range(12)]
+    truth = measure_op(bench(FakeDevice()), op).cached
+    noisy = [measure_op(bench(FakeDevice(noise=0.05, seed=seed)), op).cached for seed in range(12)]
     assert truth.standard_error_us == pytest.approx(0, abs=0.01)
     errors = [(cost.value_us - truth.value_us) / cost.standard_error_us for cost in noisy]
     assert np.sqrt(np.mean(np.square(errors))) < 2  # of size 1 if the error bar is right
     assert np.ptp([cost.value_us for cost in noisy]) > 0
 
 
-def test_the_same_seed_gives_the_same_table() -> None:
-    ops = [stem_op(TEACHER, Precision.FP32), feed_forward_op(TEACHER, 16, Precision.FP32, first_token=True)]
-    tables = [
-        measure_table(FakeDevice(noise=0.05, seed=seed), "fake", TEACHER, ops, OPTIONS, WORKLOAD) for seed in (1, 1, 2)
-    ]
-    assert tables[0] == tables[1] != tables[2]
+def test_the_same_seed_gives_the_same_costs() -> None:
+    op = feed_forward_op(TEACHER, 16, Precision.FP32, first_token=True)
+    costs = [measure_op(bench(FakeDevice(noise=0.05, seed=seed)), op) for seed in (1, 1, 2)]
+    assert costs[0] == costs[1] != costs[2]
 
 
 OPS = [
@@ -177,7 +188,7 @@ def test_probes_run_on_their_inputs(op: OpKey) -> None:
 
 def entries(values: list[float], errors: list[float], op: OpKey) -> list[TableEntry]:
     return [
-        TableEntry(replace(op, width=index + 1), Measured(value, error, 10))
+        TableEntry(replace(op, width=index + 1), Measured(value, error, 10), Measured(2 * value, error, 10), 0)
         for index, (value, error) in enumerate(zip(values, errors, strict=True))
     ]
 
@@ -202,60 +213,106 @@ def test_costs_never_fall_with_the_width_within_one_kind_of_op() -> None:
     assert len({entry.op for entry in shuffled}) == 16
     result = smooth(shuffled)
     assert [entry.op for entry in result] == [entry.op for entry in shuffled]
+    assert all(entry.uncached.value_us == pytest.approx(2 * entry.cached.value_us) for entry in result)
     expected = isotonic_regression(values, weights=1 / np.square(errors)).x
     for op in OPS:
-        found = {e.op.width: e.cost.value_us for e in result if replace(e.op, width=op.width) == op}
+        found = {e.op.width: e.cached.value_us for e in result if replace(e.op, width=op.width) == op}
         assert [found[width] for width in (1, 2, 3, 4)] == pytest.approx(expected.tolist())
 
 
 def test_ops_that_differ_in_more_than_their_width_are_not_pooled() -> None:
     op = OPS[2]
     others = [replace(op, activation="relu"), replace(op, hidden=8), replace(op, precision=Precision.INT8)]
-    costs = [TableEntry(other, Measured(10.0 - i, 1.0, 5)) for i, other in enumerate([op, *others])]
+    costs = tuple(entries([10.0 - i], [1.0], other)[0] for i, other in enumerate([op, *others]))
     assert smooth(costs) == costs
-    heads = [TableEntry(replace(OPS[0], head_size=size, width=size), Measured(9.0 - size, 1.0, 5)) for size in (4, 8)]
+    heads = tuple(entries([9.0 - size], [1.0], replace(OPS[0], head_size=size))[0] for size in (4, 8))
     assert smooth(heads) == heads
 
 
-def test_an_estimate_has_the_error_of_its_entries() -> None:
+def test_nothing_is_cheaper_from_memory_than_from_the_caches() -> None:
+    """Where the two differ by less than their noise, the noise must not turn them round."""
+    near, far = Measured(10.0, 0.1, 9), Measured(9.9, 0.3, 7)
+    (found,) = smooth([TableEntry(OPS[0], near, far, 64)])
+    assert (found.cached, found.uncached) == (near, replace(far, value_us=10.0))
+
+
+def test_an_estimate_has_the_error_of_its_entries_and_of_the_calibration() -> None:
     shape = tiny((2, 32))
     costs = [Measured(100.0, 3.0, 50), Measured(20.0, 4.0, 40), Measured(30.0, 12.0, 60)]
+    table = table_of(shape, dict(zip(operations(shape, Precision.INT8), costs, strict=True)))
+    assert estimate(table, shape) == Measured(150.0, 13.0, 40)
+    scaled = replace(table, calibration=Calibration(scale=1.1, error_share=0.2))
+    found = estimate(scaled, shape)
+    assert found.value_us == pytest.approx(165.0)
+    assert found.standard_error_us == pytest.approx(math.hypot(14.3, 33.0))
+
+
+def test_a_model_larger_than_the_caches_pays_for_the_weights_that_come_from_memory() -> None:
+    shape = tiny((2, 32))
     ops = operations(shape, Precision.INT8)
-    made = tuple(TableEntry(op, cost) for op, cost in zip(ops, costs, strict=True))
-    table = LatencyTable("d", "r", OPTIONS, WORKLOAD, made)
-    found = estimate(table, shape, Precision.INT8)
-    assert found == Measured(150.0, 13.0, 40)
-    assert estimate(table, shape, Precision.INT8, Calibration(1.1)) == Measured(
-        pytest.approx(165.0), pytest.approx(14.3), 40
+    near, far = Measured(10.0, 0.0, 9), Measured(30.0, 0.0, 9)
+    made = replace(
+        table_of(shape, dict.fromkeys(ops, near)), entries=tuple(TableEntry(o, near, far, 100) for o in ops)
     )
-    doubled = estimate(table, tiny((2, 32), (2, 32)).with_layers(shape.layers), Precision.INT8)
-    assert doubled == found
+    # 300 bytes of weights, of which 75 or 300 stay: three quarters of the weights, or none, come from memory.
+    for cache_bytes, expected in ((75.0, 3 * 25.0), (300.0, 3 * 10.0), (None, 3 * 10.0)):
+        table = replace(made, calibration=Calibration(cache_bytes=cache_bytes))
+        assert estimate(table, shape).value_us == pytest.approx(expected)
 
 
-def test_calibration_makes_the_last_prediction_right() -> None:
-    calibration = Calibration()
-    for predicted, measured in ((100.0, 110.0), (220.0, 198.0), (50.0, 50.0)):
-        raw = predicted / calibration.scale
-        calibration = calibration.updated(predicted, measured)
-        assert raw * calibration.scale == pytest.approx(measured)
-    assert calibration.scale == pytest.approx(1.1 * 0.9)
+def test_recalibration_makes_the_last_prediction_right() -> None:
+    shape = tiny((2, 32))
+    table = table_of(shape, dict.fromkeys(operations(shape, Precision.INT8), Measured(40.0, 1.0, 9)))
+    for factor in (1.1, 0.9, 1.0):
+        predicted = estimate(table, shape).value_us
+        table = recalibrated(table, predicted, factor * predicted)
+        assert estimate(table, shape).value_us == pytest.approx(factor * predicted)
+
+
+def test_a_width_between_two_measured_ones_lies_between_their_costs_with_a_wider_error() -> None:
+    low, high = (replace(OPS[2], width=width) for width in (16, 48))
+    table = table_of(TEACHER, {high: Measured(100.0, 2.0, 20), low: Measured(40.0, 2.0, 10)})
+    found = table.entry(replace(low, width=32))
+    assert found.cached == Measured(70.0, pytest.approx(math.hypot(2.0 / math.sqrt(2), 60.0 / 8)), 10)
+    costs = [table.entry(replace(low, width=width)).cached.value_us for width in range(16, 49, 4)]
+    assert costs == sorted(costs)
+    assert table.entry(low).cached == Measured(40.0, 2.0, 10)
+
+
+@pytest.mark.parametrize("width", [8, 64])
+def test_widths_outside_the_measured_ones_are_not_guessed(width: int) -> None:
+    table = table_of(TEACHER, {replace(OPS[2], width=w): Measured(40.0, 2.0, 10) for w in (16, 48)})
+    message = f"no entry for `feed_forward {width} of 16, fp32`; it covers widths 16 to 48 of this op"
+    with pytest.raises(InputError, match=message):
+        table.entry(replace(OPS[2], width=width))
 
 
 def test_an_op_that_was_not_measured_is_named() -> None:
-    table = LatencyTable(
-        "d", "r", OPTIONS, WORKLOAD, (TableEntry(stem_op(TEACHER, Precision.FP32), Measured(1, 0, 9)),)
-    )
+    table = table_of(TEACHER, {stem_op(TEACHER, Precision.FP32): Measured(1, 0, 9)})
     with pytest.raises(InputError, match="has no entry for `attention 2 x 8 of 16, fp32, first token`"):
-        estimate(table, tiny((2, 32)), Precision.FP32)
+        estimate(table, tiny((2, 32)))
     with pytest.raises(InputError, match="has no entry for `stem of 16, int8, first token`; it covers stem/fp32"):
-        estimate(table, tiny(), Precision.INT8)
+        estimate(replace(table, precision=Precision.INT8), tiny())
+
+
+@pytest.mark.parametrize(("precision", "bytes_per_weight"), [(Precision.FP32, 4), (Precision.INT8, 1)])
+def test_the_bytes_of_an_op_are_those_that_a_run_reads(precision: Precision, bytes_per_weight: int) -> None:
+    op = replace(OPS[2], precision=precision)
+    one, three = (weight_bytes(op_graph(TEACHER, op, copies)) for copies in (1, 3))
+    products = 2 * TEACHER.hidden * op.width * bytes_per_weight
+    vectors = 4 * (op.width + 3 * TEACHER.hidden)  # biases, norm
+    scales = 4 * (op.width + TEACHER.hidden) if precision is Precision.INT8 else 0
+    assert three - one == 2 * (products + vectors + scales)
+    stem = weight_bytes(stem_graph(TEACHER, stem_op(TEACHER, precision)))
+    assert stem < 4 * TEACHER.hidden * TEACHER.vocabulary  # of the table of words only a few rows are read
 
 
 def test_a_cost_below_zero_is_zero_with_its_error() -> None:
     """An op that vanishes in the noise must not make an architecture faster."""
     device = FakeDevice(noise=3.0, seed=0)
     op = feed_forward_op(TEACHER, 16, Precision.FP32, first_token=True)
-    costs = [measure_op(device, TEACHER, op, OPTIONS, Workload(1, 1, 1)) for _ in range(6)]
+    small = Bench(device, TEACHER, OPTIONS, Workload(1, 1, 1))
+    costs = [cost for _ in range(6) for cost in _both(measure_op(small, op))]
     assert all(cost.value_us >= 0 and math.isfinite(cost.value_us) for cost in costs)
     assert min(cost.value_us for cost in costs) == 0
     assert all(cost.standard_error_us > 0 for cost in costs)
@@ -279,3 +336,7 @@ def test_workload_feeds_are_full_of_the_tasks_own_tokens(total: int) -> None:
 
 def test_the_number_of_feeds_can_be_chosen() -> None:
     assert len(workload_feeds(tokens(40), Workload(1, 8, 1), count=3)) == 3
+
+
+def _both(entry: TableEntry) -> tuple[Measured, Measured]:
+    return entry.cached, entry.uncached

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_up_tables import MACHINE, TEACHER, conditions, made_up_table
+
 from compressor.latency.provenance import estimate_error
 from compressor.latency.roofline import estimated_table
-from tables import MACHINE, TEACHER, conditions, made_up_table
-
 from compressor.latency.store import TableConditions, TableStore
 from compressor.pipeline.estimates import error_here, estimated_profile, shapes
 from compressor.profiles import class_profile, load_profile

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from compressor.errors import BorderError, ExitCode, UnavailableError
-from compressor.profiles import MismatchReason, load_profile, match, resolve_target
+from compressor.profiles import MismatchReason, class_profile, load_profile, match, resolve_target
 from compressor.records.profile import (
     DeviceFingerprint,
     HardwareProfile,
@@ -76,6 +76,16 @@ def test_a_target_from_a_file(tmp_path: Path) -> None:
     assert resolve_target(str(path), ARM).name == "board"
     with pytest.raises(UnavailableError, match="asimd"):
         resolve_target(path, VNNI)
+
+
+def test_the_class_of_a_machine_is_the_one_that_asks_for_most() -> None:
+    amx = replace(VNNI, flags=(*VNNI.flags, "amx_int8"))
+    graviton = replace(ARM, flags=("asimd", "asimddp", "i8mm"))
+    known = {"cpu-avx512-vnni": VNNI, "cpu-amx": amx, "cpu-avx2": AVX2, "arm64-server": graviton}
+    for name, device in known.items():
+        assert class_profile(device) == load_profile(name)
+    assert class_profile(ARM) is None
+    assert class_profile(replace(VNNI, flags=("avx2", "avx_vnni"))) is None  # which cpu-avx2 leaves out
 
 
 def test_the_key_depends_on_what_decides_the_latency() -> None:

@@ -17,7 +17,7 @@ from compressor.records.architecture import (
     check_architecture,
     check_cut,
 )
-from compressor.records.latency import LatencyTable, Measured, TableEntry, check_table
+from compressor.records.latency import LatencyTable, Measured, check_table
 from compressor.records.promise import Budget, Reason, Verdict, Workload, combine, exit_code
 from compressor.records.results import Report, Row, Verification, check_verification
 from compressor.records.score import LayerScore, ScoredSpace, check_scores
@@ -99,20 +99,20 @@ TABLE: LatencyTable = example(LatencyTable)
 
 
 def with_cost(cost: Measured) -> LatencyTable:
-    return replace(TABLE, entries=(replace(TABLE.entries[0], cost=cost), *TABLE.entries[1:]))
+    return replace(TABLE, entries=(replace(TABLE.entries[0], cached=cost), *TABLE.entries[1:]))
 
 
 def test_a_good_table_passes_and_finds_its_entries() -> None:
     assert check_table(TABLE) is TABLE
     assert check_table(with_cost(Measured(0.0, 0.0, 1)))
-    assert [TABLE.cost(entry.op) for entry in TABLE.entries] == [entry.cost for entry in TABLE.entries]
+    assert [TABLE.entry(entry.op) for entry in TABLE.entries] == list(TABLE.entries)
 
 
 def test_an_op_that_the_table_lacks_is_named() -> None:
     op = replace(TABLE.entries[0].op, kind="attention", width=5, head_size=32, hidden=384)
     known = r"it covers stem/fp32 at hidden \[\d+, \d+\]: measure it"
     with pytest.raises(InputError, match=f"no entry for `attention 5 x 32 of 384, fp32`; {known}"):
-        TABLE.cost(op)
+        TABLE.entry(op)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_cost_that_is_no_time_is_refused(cost: Measured) -> None:
 
 
 def test_an_op_twice_is_refused() -> None:
-    twice = (*TABLE.entries, TableEntry(TABLE.entries[0].op, Measured(1.0, 1.0, 1)))
+    twice = (*TABLE.entries, TABLE.entries[0])
     with pytest.raises(BorderError, match="has an op twice"):
         check_table(replace(TABLE, entries=twice))
 

@@ -59,7 +59,7 @@ def test_a_whole_number_is_a_float_too() -> None:
 def test_a_lookup_leaves_no_trace_in_the_file() -> None:
     table = example(LatencyTable)
     before = to_json(table)
-    table.cost(table.entries[0].op)
+    table.entry(table.entries[0].op)
     assert to_json(table) == before
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from made_up_tables import MACHINE, conditions, made_up_table
 from records.examples import example
-from tables import MACHINE, conditions, made_up_table
 
 from compressor.errors import BorderError
 from compressor.records.profile import DeviceFingerprint

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tables import conditions, made_up_table
+from made_up_tables import conditions, made_up_table
 
 from compressor.records.architecture import OpKey, Precision
 from compressor.records.latency import CompileOptions

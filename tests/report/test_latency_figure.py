@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables import WORKLOAD, conditions, made_up_table
+from made_up_tables import WORKLOAD, conditions, made_up_table
 
 from compressor.records.architecture import Precision
 from compressor.records.latency import LatencyTable

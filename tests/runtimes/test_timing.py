@@ -46,7 +46,8 @@ def test_subjects_take_turns_in_bursts_behind_the_yardstick() -> None:
     bench = Bench()
     timings = timed(bench, steady(bench, a=100, b=200))
     # Twenty runs are what it takes to see a steady subject steady; then one re-warm run and a burst of three each.
-    assert "".join(bench.log) == "a" * 20 + "b" * 20 + "|" * 20 + "|aaaabbbb" * 2
+    # The first of two yardsticks is not recorded.
+    assert "".join(bench.log) == "a" * 20 + "b" * 20 + "|" * 20 + "||aaaabbbb" * 2
     assert timings.samples["a"].tolist() == [[100] * 3] * 2
     assert timings.samples["b"].tolist() == [[200] * 3] * 2
     assert timings.yardstick.tolist() == [50, 50]
@@ -56,7 +57,29 @@ def test_subjects_take_turns_in_bursts_behind_the_yardstick() -> None:
 def test_a_single_subject_is_not_rewarmed() -> None:
     bench = Bench()
     timed(bench, steady(bench, a=100), burst=2)
-    assert "".join(bench.log) == "a" * 20 + "|" * 20 + "|aa" * 2
+    assert "".join(bench.log) == "a" * 20 + "|" * 20 + "||aa" * 2
+
+
+def test_the_caches_are_emptied_before_every_recorded_run_and_no_other() -> None:
+    bench = Bench()
+    timings = time_interleaved(
+        steady(bench, a=100, b=200),
+        clock=bench.clock,
+        seconds=0.0,
+        yardstick=bench.subject("|", repeat(50)),
+        evict=bench.subject("e", repeat(7000)),
+        burst=2,
+        min_rounds=2,
+    )
+    assert "".join(bench.log[60:]) == "||eaeaebeb" * 2
+    assert timings.samples["a"].tolist() == [[100] * 2] * 2
+    assert timings.samples["b"].tolist() == [[200] * 2] * 2
+
+
+def test_rounds_end_where_enough_were_run() -> None:
+    bench = Bench()
+    timings = timed(bench, steady(bench, a=100), seconds=1.0, max_rounds=5)
+    assert timings.yardstick.shape == (5,)
 
 
 def test_the_rewarm_run_is_not_recorded() -> None:
@@ -105,7 +128,7 @@ def test_warm_up_is_not_in_the_samples() -> None:
 
 def test_the_yardstick_of_every_round_is_kept() -> None:
     bench = Bench()
-    marks = chain(repeat(50, 20), [50, 50, 63, 62, 500, 50, 51, 49])
+    marks = chain(repeat(50, 20), chain.from_iterable([90, mark] for mark in (50, 50, 63, 62, 500, 50, 51, 49)))
     timings = time_interleaved(
         steady(bench, a=10),
         clock=bench.clock,
@@ -125,7 +148,7 @@ def test_no_sample_is_dropped_when_alone() -> None:
     )
     assert times.tolist() == spikes * 4
     assert yardstick.tolist() == [50] * 4
-    assert "".join(bench.log[40:]) == ("|" + "a" * 16) * 4
+    assert "".join(bench.log[40:]) == ("||" + "a" * 16) * 4
 
 
 def test_a_clock_that_goes_backwards_is_an_error() -> None:

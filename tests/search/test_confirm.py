@@ -18,7 +18,7 @@ Measure = Callable[[Solution], tuple[LatencySummary, float]]
 
 # Many levels, so that an architecture close to every limit exists.
 FINE = problem(0, layers=6, heads=tuple(range(9)), neurons=tuple(range(0, 256, 16)))
-TEACHER_MS = estimate(FINE.table, FINE.teacher, FINE.precision).value_us / 1e3
+TEACHER_MS = estimate(FINE.table, FINE.teacher).value_us / 1e3
 
 
 def summary(p50_ms: float, tail: float = TAIL) -> LatencySummary:
@@ -54,7 +54,7 @@ def test_a_table_that_is_off_is_recalibrated_and_the_limit_used(bias: float, sha
     assert USED_LOW * limit_ms <= found.trial.reached_ms <= USED_HIGH * limit_ms
     assert found.rounds <= 3
     if found.rounds > 1:
-        assert found.calibration.scale == pytest.approx(bias)
+        assert found.scale == pytest.approx(bias)
         assert found.trial.predicted_ms == pytest.approx(found.trial.latency.p50_ms)
 
 

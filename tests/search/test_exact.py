@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 from search_problems import PRECISION, cost_us, fits, least_damage, problem
+from tables import table_of
 
 from compressor.errors import InfeasibleError, InputError
 from compressor.latency import attention_op, feed_forward_op, operations, stem_op
 from compressor.records.architecture import Layer
-from compressor.records.latency import TableEntry
 from compressor.search import SearchProblem, cheapest_us, exact_search
 from compressor.search.exact import BINS
 
@@ -35,7 +35,7 @@ def test_it_is_the_best_of_all_combinations(seed: int, share: float, layers: int
 def test_the_rounding_costs_at_most_a_bin_per_sub_layer() -> None:
     for seed in range(8):
         task = problem(seed, limit_share=0.4)
-        budget_us = task.limit_us - task.table.cost(stem_op(task.teacher, PRECISION)).value_us
+        budget_us = task.limit_us - task.cost_us(stem_op(task.teacher, PRECISION))
         smaller = replace(task, limit_us=task.limit_us - 2 * len(task.teacher.layers) * budget_us / BINS)
         assert exact_search(task).damage <= least_damage(smaller) + 1e-9
 
@@ -44,9 +44,12 @@ def test_sub_layers_behind_the_last_attention_cost_what_the_first_token_costs() 
     # Only if the feed-forward parts of layers 1 and 2 are counted for one token is there room for both.
     task = problem(1, heads=(0, 1), neurons=(0, 16))
     costs = {"stem": 10.0, "attention": 10.0, "feed_forward": 10.0}
-    entries = tuple(
-        TableEntry(e.op, replace(e.cost, value_us=costs[e.op.kind] * (0.1 if e.op.first_token else 1.0)))
-        for e in task.table.entries
+    table = table_of(
+        task.teacher,
+        {
+            e.op: replace(e.cached, value_us=costs[e.op.kind] * (0.1 if e.op.first_token else 1.0))
+            for e in task.table.entries
+        },
     )
     keep_neurons = tuple(
         replace(score, head_damage=(0.5 + index, 0.0), neuron_damage=(100.0, 0.0))
@@ -54,7 +57,7 @@ def test_sub_layers_behind_the_last_attention_cost_what_the_first_token_costs() 
     )
     task = replace(
         task,
-        table=replace(task.table, entries=entries),
+        table=table,
         space=replace(task.space, layers=keep_neurons),
         limit_us=1 + 1 + 3 * 1 + 0.5,
     )
@@ -91,7 +94,7 @@ def _milp(task: SearchProblem) -> float:
     z(l): layer l has the last attention.
     """
     space, layers = task.space, len(task.teacher.layers)
-    budget = task.limit_us - task.table.cost(stem_op(task.teacher, PRECISION)).value_us
+    budget = task.limit_us - task.cost_us(stem_op(task.teacher, PRECISION))
     names: dict[tuple[str, int, int, int], int] = {}
     damages: list[float] = []
     bins: list[float] = []
@@ -102,7 +105,7 @@ def _milp(task: SearchProblem) -> float:
             for k, width in enumerate(levels):
                 for first in (0, 1):
                     op = make(task.teacher, width, PRECISION, first_token=bool(first))
-                    cost = task.table.cost(op).value_us if width else 0.0
+                    cost = task.cost_us(op) if width else 0.0
                     names[name, layer, k, first] = len(damages)
                     damages.append(damage[k])
                     bins.append(math.ceil(cost / budget * BINS - 1e-9))
@@ -153,4 +156,4 @@ def test_the_programme_counts_the_ops_of_the_latency_package() -> None:
     widths = (Layer(1, 16), Layer(3, 0), Layer(0, 48))
     ops = operations(task.teacher.with_layers(widths), PRECISION)
     assert [op.first_token for op in ops] == [True, False, False, True, True]
-    assert cost_us(task, widths) == pytest.approx(sum(task.table.cost(op).value_us for op in ops))
+    assert cost_us(task, widths) == pytest.approx(sum(task.cost_us(op) for op in ops))

@@ -1,0 +1,161 @@
+"""What whole models say about a table of ops: one factor on the sum, and how many bytes of weights stay in the caches.
+
+    measured = scale x sum over ops of cost(share),   share = max(0, 1 - cache / weights)
+
+A few random architectures over the whole range of latencies are built, and timed several times while the ops are
+measured: on a shared machine neighbours take more or less of the last cache from one ten seconds to the next. For each
+size of a grid the best scale is a weighted mean; the size with the least squared relative error is taken. Where the
+models do not tell sizes apart, a weak prior draws them towards half of the last cache.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.encoder import Encoder
+from compressor.latency.estimating import model_bytes, summed
+from compressor.latency.measuring import Bench, op_feeds
+from compressor.latency.ops import operations, stem_op
+from compressor.precision import apply_precision
+from compressor.records.architecture import Architecture, OpKey, Precision
+from compressor.records.latency import Calibration, LatencyTable, Measured
+from compressor.records.promise import Workload
+from compressor.runtimes.statistics import median_with_error
+from compressor.runtimes.timing import time_interleaved
+from compressor.space import sample_architecture
+
+MODELS = 10
+SMALLEST_SHARE = 0.05  # of the teacher's latency
+SEED = 20261121
+SECONDS = 0.15  # of one visit
+MIN_ROUNDS, MAX_ROUNDS = 4, 40
+WARM_UP_SECONDS = 0.1
+SIZES = np.geomspace(1 / 16, 4, 49)  # tried, as shares of the last cache
+EXPECTED_SIZE = 0.5
+SCALE_SPREAD, SIZE_SPREAD = 0.05, 1.0  # of the priors: standard deviation of the scale, and of the size's logarithm
+ERROR_FLOOR = 0.01  # of one model: two builds of one graph differ by that
+# For the choice of architectures alone, which has to come before anything is measured.
+ROUGH_PRODUCTS_PER_US, ROUGH_OP_US = 5e4, 8.0
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole model that was measured: cached and uncached sums of its ops, bytes of its weights, time, in us."""
+
+    cached_us: float
+    uncached_us: float
+    weight_bytes: float
+    measured_us: float
+
+
+class WholeModel:
+    """A model of random weights that is built once, through the emitter and the precision pass, and timed in visits.
+
+    Args:
+        bench: Where it is measured.
+        shape: Its architecture.
+        precision: Of its products.
+    """
+
+    def __init__(self, bench: Bench, shape: Architecture, precision: Precision) -> None:
+        self.shape = shape
+        self._bench = bench
+        model = apply_precision(Encoder(shape).eval().emit(), precision)
+        self._subject = bench.subject(model, op_feeds(shape, stem_op(shape, precision), bench.workload))
+        self._times: list[NDArray[np.float64]] = []
+        self._excesses: list[float] = []
+
+    def visit(self, seconds: float = SECONDS) -> None:
+        """Time it for a moment; a moment that was disturbed is repeated."""
+        device, disturbance = self._bench.device, self._bench.disturbance
+        while True:
+            timings = time_interleaved(
+                {"model": self._subject},
+                clock=device.clock,
+                seconds=seconds,
+                yardstick=device.yardstick,
+                min_rounds=MIN_ROUNDS,
+                max_rounds=MAX_ROUNDS,
+                warm_up_seconds=WARM_UP_SECONDS,
+            )
+            quiet = disturbance.quiet_rounds(timings)
+            if not disturbance.repeat(quiet):
+                break
+        per_round = timings.per_round("model")
+        self._times.append(disturbance.corrected(per_round[quiet] if quiet.any() else per_round, timings, quiet))
+        self._excesses.append(disturbance.excess(timings, quiet))
+
+    @property
+    def measured(self) -> Measured:
+        """Median over all visits, each of which counts the same."""
+        medians = [median_with_error(times) for times in self._times]
+        value = float(np.mean([found.value_us for found in medians]))
+        spread = float(np.std([found.value_us for found in medians])) / math.sqrt(max(1, len(medians) - 1))
+        within = math.hypot(*(found.standard_error_us for found in medians)) / len(medians)
+        excess = float(np.mean(self._excesses)) * value
+        return Measured(value, math.hypot(spread, within, excess), sum(found.samples for found in medians))
+
+
+def calibration_shapes(
+    teacher: Architecture, workload: Workload, *, models: int = MODELS, seed: int = SEED
+) -> tuple[Architecture, ...]:
+    """Random architectures whose latencies lie evenly on a logarithmic scale, from 5 to 100 % of the teacher's."""
+    random = np.random.default_rng(seed)
+
+    def cost(shape: Architecture) -> float:
+        return rough_us(shape, workload)
+
+    goals = cost(teacher) * np.geomspace(SMALLEST_SHARE, 1.0, models)
+    return tuple(sample_architecture(teacher, cost, goal, random) for goal in goals)
+
+
+def rough_us(shape: Architecture, workload: Workload) -> float:
+    """A guess from the number of products, good enough to spread architectures over a range."""
+    rows = workload.batch * workload.sequence_length
+
+    def products(op: OpKey) -> float:
+        if op.kind == "feed_forward":
+            return 2 * op.hidden * op.width * (workload.batch if op.first_token else rows)
+        if op.kind == "attention":
+            inner = op.width * op.head_size
+            return inner * rows * (2 * op.hidden if op.first_token else 4 * op.hidden + 2 * workload.sequence_length)
+        return op.hidden**2 * workload.batch
+
+    ops = operations(shape, Precision.FP32)
+    return sum(products(op) for op in ops) / ROUGH_PRODUCTS_PER_US + ROUGH_OP_US * len(ops)
+
+
+def calibrate(wholes: Sequence[Whole], cache_bytes: int) -> Calibration:
+    """Fit scale and sizes.
+
+    Args:
+        wholes: At least one measured model.
+        cache_bytes: Of the last cache.
+    """
+    fits = [_fit_scale(wholes, Calibration(cache_bytes=float(s * cache_bytes), models=len(wholes))) for s in SIZES]
+    distances = np.log(SIZES / EXPECTED_SIZE) / SIZE_SPREAD
+    losses = np.array([loss for loss, _ in fits]) + distances**2
+    return fits[int(losses.argmin())][1]
+
+
+def _fit_scale(wholes: Sequence[Whole], size: Calibration) -> tuple[float, Calibration]:
+    """The loss, and the calibration with the best scale at a given size."""
+    shares = np.array([size.uncached_share(whole.weight_bytes) for whole in wholes])
+    cached = np.array([whole.cached_us for whole in wholes])
+    uncached = np.array([whole.uncached_us for whole in wholes])
+    ratio = (cached + shares * (uncached - cached)) / np.array([whole.measured_us for whole in wholes])
+    # Least squares of (scale x ratio - 1) / ERROR_FLOOR and (scale - 1) / SCALE_SPREAD.
+    weight, prior = ERROR_FLOOR**-2, SCALE_SPREAD**-2
+    scale = float((weight * ratio.sum() + prior) / (weight * (ratio**2).sum() + prior))
+    squares = float(((scale * ratio - 1) ** 2).sum())
+    error = math.sqrt(squares / max(1, len(wholes) - 2))
+    return weight * squares + prior * (scale - 1) ** 2, replace(size, scale=scale, error_share=error)
+
+
+def whole_of(table: LatencyTable, shape: Architecture, measured_us: float) -> Whole:
+    """What the calibration needs of a measured model."""
+    cached, uncached = (summed(table, shape, share).value_us for share in (0.0, 1.0))
+    return Whole(cached, uncached, model_bytes(table, shape), measured_us)

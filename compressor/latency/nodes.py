@@ -1,0 +1,102 @@
+"""The kernels of an op as ONNX Runtime runs it on a CPU: one per node that its optimiser leaves of our graphs.
+
+Activations are float32; int8 products quantise theirs in the same node, except the first of several that share them.
+A test counts nodes, operations and constants against the emitted graphs.
+"""
+
+from compressor.latency.work import FLOAT_BYTES, Elementwise, Kernel, Positions, Product, linear, positions
+from compressor.records.architecture import Architecture, OpKey, Precision
+from compressor.records.promise import Workload
+
+
+def node_kernels(shape: Architecture, op: OpKey, workload: Workload) -> tuple[Kernel, ...]:
+    """Kernels of an op.
+
+    Args:
+        shape: Of the teacher: everything that the op itself does not say.
+        op: Attention, feed-forward or stem.
+        workload: Batch and length.
+    """
+    makers = {"stem": _stem, "attention": _attention, "feed_forward": _feed_forward}
+    return tuple(makers[op.kind](shape, op, positions(op, workload)))
+
+
+def _pass(elements: int, tensors: int = 2, *, function: bool = False) -> Elementwise:
+    """A node that reads and writes so many float32 tensors of this size."""
+    return Elementwise(elements, tensors * FLOAT_BYTES * elements, function)
+
+
+def _view() -> Elementwise:
+    """A node that only changes a shape."""
+    return Elementwise(0, 0)
+
+
+def _linear(rows: int, inner: int, columns: int, precision: Precision) -> list[Kernel]:
+    """Product and bias: one node in int8, with the quantising of its input; two in float32."""
+    product = linear(rows, inner, columns, precision)
+    if precision is Precision.INT8:
+        quantised = Elementwise(rows * inner, (FLOAT_BYTES + 1) * rows * inner, function=True, launched=False)
+        return [quantised, product]
+    return [product, _pass(rows * columns)]
+
+
+def _closing(elements: int) -> list[Kernel]:
+    """Residual and norm."""
+    return [_pass(elements, 3), _pass(elements, function=True)]
+
+
+def _attention(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
+    inner, precision = op.width * op.head_size, op.precision
+    projections: list[Kernel]
+    if op.first_token:
+        projections = [_pass(at.rows * op.hidden), *_linear(at.tokens, op.hidden, 2 * inner, precision)]
+        projections += [_pass(2 * at.tokens * inner), *_linear(at.rows, op.hidden, inner, precision)]
+    else:
+        projections = [*_linear(at.rows, op.hidden, 3 * inner, precision), _pass(3 * at.rows * inner)]
+    heads = [_view(), _view(), _view(), _pass(at.rows * inner), _pass(at.tokens * inner), _pass(at.tokens * inner)]
+    merged = [_pass(at.rows * inner), _view()]
+    output = _linear(at.rows, inner, op.hidden, precision)
+    return [*projections, *heads, *_scores(shape, op, at), *merged, *output, *_closing(at.rows * op.hidden)]
+
+
+def _scores(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
+    """Scores, mask (with the bias of relative positions, where there is one), softmax and context, in float32."""
+    copies, size = at.batch * op.width, op.head_size
+    elements = copies * at.computed * at.length
+    moved = FLOAT_BYTES * copies * (at.computed * size + at.length * size + at.computed * at.length)
+    scores = Product(at.computed, size, at.length, Precision.FP32, copies, activation_bytes=moved)
+    context = Product(at.computed, at.length, size, Precision.FP32, copies, activation_bytes=moved)
+    bias = op.width * at.computed * at.length
+    relative: list[Kernel] = [_pass(bias), _pass(bias), _pass(elements)] if shape.relative_buckets else []
+    return [scores, *relative, _pass(elements), _pass(elements, function=True), context]
+
+
+def _feed_forward(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
+    del shape
+    precision, elements = op.precision, at.rows * op.width
+    inner = _linear(at.rows, op.hidden, op.width, precision)
+    if op.activation == "gelu" and precision is Precision.FP32:
+        inner.pop()  # the runtime fuses bias and GELU
+    active = _pass(elements, function=op.activation == "gelu")
+    output = _linear(at.rows, op.width, op.hidden, precision)
+    return [*inner, active, *output, *_closing(at.rows * op.hidden)]
+
+
+def _stem(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
+    width = shape.embedding or shape.hidden
+    elements = at.tokens * width
+    tables = 2 + (2 if shape.token_types else 0)  # gather and position; gather and sum of the token types
+    embedded: list[Kernel] = [*(_pass(elements) for _ in range(tables)), _pass(elements, function=True)]
+    if shape.embedding:
+        embedded += _linear(at.tokens, width, shape.hidden, op.precision)
+    lookups = [_view(), _view()]  # the length, and the rows of the position table
+    mask = [_pass(at.tokens), _pass(at.tokens), _pass(at.tokens), _view()]
+    if shape.per_token:
+        return [*embedded, *lookups, *mask, *_linear(at.tokens, shape.hidden, shape.classes, op.precision)]
+    pooled = at.batch * shape.hidden
+    pooler = linear(at.batch, shape.hidden, shape.hidden, Precision.FP32)
+    classifier = linear(at.batch, shape.hidden, shape.classes, Precision.FP32)
+    joined = shape.head_activation != "gelu"  # the runtime fuses the others into the product in front
+    active = Elementwise(pooled, 2 * FLOAT_BYTES * pooled, function=True, launched=not joined)
+    head: list[Kernel] = [_pass(pooled), _view(), pooler, active, classifier]
+    return [*embedded, *lookups, *mask, *head]
