@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from compressor.errors import BorderError
-from compressor.latency.ops import operations
+from compressor.latency.estimating import estimate
 from compressor.records.architecture import Architecture
 from compressor.records.latency import LatencyTable
 
 
 def estimate_error(measured: LatencyTable, estimated: LatencyTable, shapes: Sequence[Architecture]) -> float:
-    """Mean absolute relative error of whole architectures, in percent, all weights in the caches.
+    """Mean absolute relative error of whole architectures, in percent.
 
-        100 x mean over shapes of |estimated / measured - 1|, each the sum of the costs of its ops
+        100 x mean over shapes of |estimated / measured - 1|, each as `estimate` has it
 
     Args:
         measured: Of the device in hand.
@@ -27,7 +27,7 @@ def estimate_error(measured: LatencyTable, estimated: LatencyTable, shapes: Sequ
     conditions = [(table.precision, table.workload) for table in (measured, estimated)]
     if conditions[0] != conditions[1] or not shapes:
         raise BorderError(f"expected tables of the same conditions and at least one shape, got {conditions}, {shapes}")
-    errors = [abs(_cached_us(estimated, shape) / _cached_us(measured, shape) - 1) for shape in shapes]
+    errors = [abs(estimate(estimated, shape).value_us / estimate(measured, shape).value_us - 1) for shape in shapes]
     return 100 * sum(errors) / len(errors)
 
 
@@ -43,7 +43,3 @@ def estimate_notice(error_percent: float | None) -> str:
         else "how far the estimator is off on this CPU was not measured"
     )
     return f"estimated from data sheets (roofline); {known}"
-
-
-def _cached_us(table: LatencyTable, shape: Architecture) -> float:
-    return sum(table.entry(op).cached.value_us for op in operations(shape, table.precision))

@@ -23,8 +23,6 @@ from compressor.records.promise import Workload
 # times of BERT-base on T4 and A100 are missed by 16 and 20 % on average, single ones by up to 64 %
 # (benchmarks/published.py); a device without published times may fare worse.
 ERROR_SHARE = 0.3
-# Runs go over their weights from first to last, so a cache that is a little too small keeps almost nothing of them.
-SPILLS_OVER_FITS = 2.0
 
 
 class Roofline(Protocol):
@@ -73,7 +71,6 @@ def estimated_table(
             f"--sequence-length: the teacher takes at most {teacher.positions} tokens, got {workload.sequence_length}"
         )
     roofline = _ROOFLINES[profile.kind](profile, workload)
-    fits = roofline.cache_bytes
     return check_table(
         LatencyTable(
             device=profile.name,
@@ -83,9 +80,7 @@ def estimated_table(
             options=CompileOptions(workload.threads),
             workload=workload,
             entries=tuple(_entry(roofline, teacher, op, workload) for op in candidate_ops(teacher, precision)),
-            calibration=Calibration(
-                fits_bytes=fits, spills_bytes=SPILLS_OVER_FITS * fits, error_share=ERROR_SHARE, models=0
-            ),
+            calibration=Calibration(cache_bytes=roofline.cache_bytes, error_share=ERROR_SHARE),
             source="estimated",
         )
     )

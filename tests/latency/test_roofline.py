@@ -156,7 +156,7 @@ def test_every_shipped_profile_gives_a_whole_table(name: str, precision: Precisi
         assert entry.cached.standard_error_us == pytest.approx(0.3 * entry.cached.value_us)
         assert entry.weight_bytes > 0
     assert table.calibration.uncached_share(0) == 0
-    assert table.calibration.uncached_share(1e12) == 1
+    assert table.calibration.uncached_share(1e12) > 0.999
     assert table.calibration.error_share == 0.3
     assert serial.from_json(LatencyTable, serial.to_json(table)) == table
 
