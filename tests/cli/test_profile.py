@@ -326,3 +326,37 @@ def test_beside_an_import_no_other_tables_can_be_asked_for(cli: Any, tmp_path: P
     ended = cli("profile", "--import", tmp_path / "tables.json", *flags)
     assert ended.code == 2
     assert f"--import takes the tables as they are in the file; leave {flags[0]} out" in ended.err
+
+
+def test_an_absent_device_is_estimated_and_says_so_in_every_line(
+    profile: Any, measured: list[TableConditions], cache: Path
+) -> None:
+    found = document(profile("--target", "t4", "--json"))
+    assert (found.source, found.target, found.fingerprint) == ("estimated", "t4", None)
+    assert {table.source for table in found.tables} == {"estimated"}
+    shown = profile("--target", "t4", "--show", "--quiet").out.splitlines()
+    rows = [line for line in shown if " heads " in line or " neurons " in line]
+    assert rows
+    assert all(line.startswith("ESTIMATED ") for line in rows)
+    assert sum(line.startswith("ESTIMATED, not measured: ") for line in shown) == 2 * len(found.tables)
+    assert sum(line == found.notice for line in shown) == len(found.tables) + 1
+    assert measured == []
+    assert not (cache / "tables").exists()
+
+
+def test_estimates_are_not_exported(profile: Any, tmp_path: Path) -> None:
+    ended = profile("--target", "t4", "--export", tmp_path / "tables.json")
+    assert ended.code == 2
+    assert (
+        "--export: t4 is not this machine, so its tables are estimated; only measured tables are exported" in ended.err
+    )
+    assert not (tmp_path / "tables.json").exists()
+
+
+def test_nothing_is_imported_for_an_absent_device(profile: Any, cli: Any, tmp_path: Path, cache: Path) -> None:
+    profile("--export", tmp_path / "tables.json")
+    kept = set((cache / "tables").iterdir())
+    ended = cli("profile", "--target", "t4", "--import", tmp_path / "tables.json")
+    assert ended.code == 5
+    assert "target 't4' (NVIDIA T4 (Turing TU104, 16 GB)) is not available on this device" in ended.err
+    assert set((cache / "tables").iterdir()) == kept
