@@ -11,6 +11,7 @@ from compressor import __version__
 from compressor.cli.bench import bench
 from compressor.cli.commands import compress, demo, finetune, predict, targets, verify
 from compressor.cli.interruption import listen
+from compressor.cli.profile import profile
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(compress)
 app.command()(finetune)
 app.command()(demo)
 app.command()(targets)
+app.command()(profile)
 app.command()(verify)
 app.command()(predict)
 app.command()(bench)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compressor.cli.parsing import parse_precisions
 from compressor.errors import ExitCode, InputError, UnavailableError
 
 if TYPE_CHECKING:
-    from compressor.records.architecture import Precision
     from compressor.records.observer import Observer
     from compressor.records.request import CompressRequest
 
@@ -89,7 +89,7 @@ def compress(
         batch=batch,
         sequence_length=sequence_length,
         threads=threads,
-        precisions=_precisions(precision),
+        precisions=parse_precisions(precision),
         text_columns=tuple(text_column.split(",")) if text_column else None,
         label_column=label_column,
         task=None if task is None else check_kind(task, flag="--task"),
@@ -125,7 +125,7 @@ def _compress(
     with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
         model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
         request = replace(request, teacher=str(model), data=str(folder))
-        pipeline = _pipeline()
+        pipeline = load_pipeline()
         if plan:
             print_plan(pipeline.plan_for(request, cache=cache, observer=observer), as_json=as_json)
             return ExitCode.MET
@@ -148,7 +148,7 @@ def _folders(model: str, data: str, *, cache: Path, observer: "Observer") -> tup
     return folder, data_folder(data, cache=cache, observer=observer)
 
 
-def _pipeline() -> ModuleType:
+def load_pipeline() -> ModuleType:
     """The pipeline, or the command that installs what it needs."""
     try:
         from compressor import pipeline
@@ -185,7 +185,7 @@ def finetune(
         raise InputError(f"--epochs: expected more than zero, got {epochs:g}")
     with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
         folders = _folders(*expand_alias(model, data), cache=user_cache_path("compressor"), observer=observer)
-        made = _pipeline().finetune(
+        made = load_pipeline().finetune(
             *folders,
             output,
             epochs=epochs,
@@ -210,7 +210,7 @@ def demo(
 
     from compressor.cli.watching import make_observer, print_report
 
-    pipeline = _pipeline()
+    pipeline = load_pipeline()
     with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
         done = pipeline.demo(output, cache=user_cache_path("compressor"), observer=observer, force=force)
     print_report(done.outcome.report, done.outcome.bundle, as_json=False)
@@ -306,13 +306,3 @@ def _accuracy_budget(drop: float | None, agreement: str | None, metric: str | No
     if drop is not None or metric not in (None, AGREEMENT):
         raise InputError("--min-agreement is the whole accuracy budget; leave --max-accuracy-drop and --metric out")
     return 100.0 - parse_percent(agreement, "--min-agreement"), AGREEMENT
-
-
-def _precisions(text: str) -> "tuple[Precision, ...]":
-    from compressor.records.architecture import Precision
-
-    known = [str(precision) for precision in Precision]
-    words = [word.strip() for word in text.split(",")]
-    if unknown := [word for word in words if word not in known]:
-        raise InputError(f"--precision: expected some of {', '.join(known)}, got {', '.join(unknown)}")
-    return tuple(precision for precision in Precision if precision in words)

@@ -58,15 +58,25 @@ def expand_alias(model: str, data: str | None) -> tuple[str, str]:
     Raises:
         InputError: The data was left out, and the model is no alias.
     """
-    alias = None if Path(model).is_dir() else load_aliases().get(model)
+    alias = _alias(model)
     if alias is not None:
-        return (alias.teacher or alias.base, alias.data) if data is None else (alias.base, data)
+        return (expand_model(model), alias.data) if data is None else (alias.base, data)
     if data is None:
         raise InputError(
             f"--data: expected a folder or the name of a data set for the model {model!r}, got none; only an alias "
             f"knows its data.{nearest_in_a_sentence(model, load_aliases())} Aliases: {', '.join(load_aliases())}"
         )
     return model, data
+
+
+def expand_model(model: str) -> str:
+    """The repository behind an alias that stands alone; any other name as it is."""
+    alias = _alias(model)
+    return model if alias is None else alias.teacher or alias.base
+
+
+def _alias(model: str) -> Alias | None:
+    return None if Path(model).is_dir() else load_aliases().get(model)
 
 
 def nearest_in_a_sentence(name: str, known: Iterable[str]) -> str:

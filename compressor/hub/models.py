@@ -7,7 +7,7 @@ from compressor.errors import InputError, UnavailableError
 from compressor.hub.downloading import download
 from compressor.hub.names import is_path, model_repository
 from compressor.hub.remote import Listing
-from compressor.hub.storage import provide, repository_place
+from compressor.hub.storage import complete_folder, provide, repository_place
 from compressor.records.observer import Observer
 from compressor.records.units import format_bytes
 
@@ -48,6 +48,38 @@ def model_folder(name: str, *, cache: Path, observer: Observer) -> Path:
             _make_tokenizer(folder, listing.repository)
 
     return provide(repository_place(cache, "model", repository), repository, "model", fill=fill, observer=observer)
+
+
+def config_folder(name: str, *, cache: Path, observer: Observer) -> Path:
+    """Local folder with the config.json of a model, for those who need its shape alone; no weights are downloaded.
+
+    Args:
+        name: A folder, which is returned as it is, or a model of the hub.
+        cache: What is downloaded is kept below it.
+        observer: Who is told.
+
+    Raises:
+        InputError: Neither a folder nor a model of the hub, or one without config.
+        UnavailableError: It is not in the cache, and the hub cannot be reached.
+    """
+    if is_path(name):
+        return Path(name)
+    repository = model_repository(name)
+    if (whole := complete_folder(repository_place(cache, "model", repository))) is not None:
+        return whole
+
+    def fill(listing: Listing, folder: Path) -> None:
+        if CONFIG not in listing.files:
+            raise InputError(
+                f"the model {repository!r} has no {CONFIG}: found {', '.join(sorted(listing.files)[:20])}"
+            )
+        begin = time.monotonic()
+        observer.begin("fetch", f"download the shape of the model {listing.repository}")
+        download(listing, [CONFIG], folder, progress=observer.progress)
+        observer.end("fetch", time.monotonic() - begin, cached=False)
+
+    place = repository_place(cache, "model", repository, "config")
+    return provide(place, repository, "model", fill=fill, observer=observer)
 
 
 def _wanted(listing: Listing) -> list[str]:

@@ -34,7 +34,7 @@ def provide(
         InputError: The repository cannot be had, or another process is downloading it.
         UnavailableError: The hub cannot be reached.
     """
-    if (complete := _complete(place)) is not None:
+    if (complete := complete_folder(place)) is not None:
         return complete
     try:
         listing = list_repository(repository, kind, commit=_begun(place))
@@ -56,7 +56,12 @@ def repository_place(cache: Path, kind: Kind, *words: str) -> Path:
     return cache / HUB / f"{kind}s" / "--".join(word.replace("/", "--") for word in words)
 
 
-def _complete(place: Path) -> Path | None:
+def complete_folder(place: Path) -> Path | None:
+    """The folder of a repository that is whole, the newest of several; None where there is none.
+
+    Args:
+        place: Of the repository in the cache.
+    """
     folders = [path for path in place.glob("*") if path.is_dir() and path.suffix != _PARTIAL]
     return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 

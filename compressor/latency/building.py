@@ -19,7 +19,7 @@ from compressor.runtimes.base import Device
 VISITS = 4  # of each whole model, spread over the time of the table
 METHOD = 2  # of measuring; a table that another method made is measured anew
 
-Progress = Callable[[float], None]
+Progress = Callable[[float, str], None]
 
 
 def measure_table(
@@ -41,7 +41,7 @@ def measure_table(
         precision: Of all products.
         options: Compile options of every graph.
         workload: Shape of the inputs.
-        progress: Called with the share that is done.
+        progress: Called with the share that is done, and what was measured last.
     """
     begin = time.monotonic()
     bench = Bench(device, teacher, options, workload)
@@ -56,7 +56,7 @@ def measure_table(
         if count < len(ops):
             entries.append(measure_op(bench, ops[count]))
         if progress is not None:
-            progress((count + 1) / (len(ops) + 1))
+            progress((count + 1) / (len(ops) + 1), str(ops[count]) if count < len(ops) else "whole models")
     table = LatencyTable(
         device=device_key,
         runtime=device.runtime,

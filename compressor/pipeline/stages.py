@@ -14,16 +14,16 @@ from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
-from compressor.latency import METHOD, measure_table
+from compressor.latency.store import TABLES, TableConditions, TableStore
 from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
+from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision, nested_cut
-from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable, check_table
-from compressor.records.promise import Workload
+from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable
+from compressor.records.promise import Workload, check_length
 from compressor.records.score import ScoredSpace, check_scores
-from compressor.records.serial import digest, load, save
 from compressor.records.stages import (
     Candidate,
     Confirmed,
@@ -48,8 +48,6 @@ IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
 MIN_DAMAGE_ROWS, DAMAGE_SHARE = 24, 0.15  # of the time budget, which a deep teacher would use up
 TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per row and computes every position
 PROBE_SECONDS = 1.0
-# Of the ops: with more that were measured on a disturbed machine, a table is good for its own run at best.
-DISTURBED_SHARE = 0.1
 WATCH_SECONDS = 3.0
 # Where others use the machine too, the tail of the coming minutes is planned to be at least this long: 1.07 to 1.41
 # were met within an hour, and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
@@ -86,8 +84,7 @@ def workload_of(bench: Workbench) -> Workload:
     """
     longest = bench.teacher.max_length
     length = bench.request.sequence_length or min(default_length(bench.evaluation.tokens.lengths), longest)
-    if length > longest:
-        raise InputError(f"--sequence-length: expected at most {longest}, the teacher's longest, got {length}")
+    check_length(length, longest)
     return Workload(bench.request.batch, length, bench.threads)
 
 
@@ -170,31 +167,18 @@ def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, pre
 
 def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> LatencyTable:
     """The latency table in the fastest precision; kept for every later run on this device."""
-    shape, rung = bench.canonical.architecture, ladder.fastest
-    device_key = bench.device_fingerprint.key
-    key = digest(METHOD, prepared.workload, rung.options, shape, rung.precision, device_key, bench.device.runtime)
-    path = bench.cache / "tables" / f"{key}.json"
-    if path.exists() and not bench.fresh:
-        return check_table(load(LatencyTable, path))
-    table = measure_table(
-        bench.device,
-        device_key,
-        shape,
-        rung.precision,
-        rung.options,
-        prepared.workload,
-        progress=bench.observer.progress,
+    rung = ladder.fastest
+    conditions = TableConditions(
+        device=bench.device_fingerprint.key,
+        runtime=bench.device.runtime,
+        teacher=bench.canonical.architecture,
+        precision=rung.precision,
+        options=rung.options,
+        workload=prepared.workload,
     )
-    if table.disturbed_share > DISTURBED_SHARE:
-        bench.observer.note(
-            f"warning: the machine was never quiet while {100 * table.disturbed_share:.0f} % of the ops were measured "
-            "and measured again; their errors are wider, the table is not kept for other runs, and what is built is "
-            "measured as a whole"
-        )
-        return table
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(table, path)
-    return table
+    store = TableStore(bench.cache / TABLES, note=bench.observer.note)
+    kept = None if bench.fresh else store.find(conditions)
+    return kept or measured_table(bench.device, conditions, store, bench.observer)
 
 
 def label(bench: Workbench) -> Labels:

@@ -52,6 +52,22 @@ class Part:
     targets: Targets
 
 
+def engine_threads(wanted: int | None, profile: HardwareProfile, here: DeviceFingerprint) -> int:
+    """Threads of an engine on this machine: those that are wanted, else the profile's, else all usable cores.
+
+    Raises:
+        InputError: More than the cores that this process may use.
+    """
+    usable = here.usable_cores
+    threads = next(count for count in (wanted, profile.threads, usable) if count is not None)
+    if threads > usable:
+        raise InputError(
+            f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more "
+            "would make threads wait for each other"
+        )
+    return threads
+
+
 class Workbench:
     """Everything that the stages read; nothing here decides anything.
 
@@ -125,14 +141,7 @@ class Workbench:
     @cached_property
     def threads(self) -> int:
         """Of the engine."""
-        usable = self.device_fingerprint.usable_cores
-        threads = self.request.threads or self.profile.threads or usable
-        if threads > usable:
-            raise InputError(
-                f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more "
-                "would make threads wait for each other"
-            )
-        return threads
+        return engine_threads(self.request.threads, self.profile, self.device_fingerprint)
 
     @cached_property
     def teacher(self) -> Teacher | ForeignTeacher:

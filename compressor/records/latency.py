@@ -190,8 +190,8 @@ def check_table(table: LatencyTable) -> LatencyTable:
         raise BorderError("the latency table has an op twice")
     for entry in table.entries:
         for cost in (entry.cached, entry.uncached):
-            finite = math.isfinite(cost.value_us) and math.isfinite(cost.standard_error_us)
-            if not finite or cost.value_us < 0 or cost.samples < 1:
+            times = (cost.value_us, cost.standard_error_us)
+            if not all(math.isfinite(time) and time >= 0 for time in times) or cost.samples < 1:
                 raise BorderError(f"the cost of `{entry.op}` must be finite, at least 0 and with samples, got {cost}")
     calibration = table.calibration
     if calibration.scale <= 0 or (calibration.cache_bytes or 0) < 0:

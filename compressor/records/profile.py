@@ -95,12 +95,17 @@ class DeviceFingerprint:
     virtualised: bool | None
 
     @property
-    def key(self) -> str:
-        """Equal for devices whose latencies may be compared: memory size and release of the system left out."""
+    def comparable(self) -> dict[str, object]:
+        """What has to agree before latencies may be compared: memory size and release of the system left out."""
         plain = to_dict(self)
         del plain["memory_bytes"]
         plain["operating_system"] = self.operating_system.split(" ")[0]
-        return digest(plain)
+        return plain
+
+    @property
+    def key(self) -> str:
+        """Equal for devices whose latencies may be compared."""
+        return digest(self.comparable)
 
 
 def check_profile(profile: HardwareProfile) -> None:

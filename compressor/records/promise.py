@@ -46,6 +46,16 @@ class Workload:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(self, name)}")
 
 
+def check_length(length: int, longest: int) -> None:
+    """Refuse a sequence length that the teacher cannot take.
+
+    Raises:
+        InputError: It is longer than `longest`, in tokens.
+    """
+    if length > longest:
+        raise InputError(f"--sequence-length: expected at most {longest}, the teacher's longest, got {length}")
+
+
 @dataclass(frozen=True)
 class Budget:
     """What must be kept. Latency: at least `percentile` % of runs take at most `max_latency_ms`.

@@ -8,6 +8,7 @@ from another version fails here, with the name of the field, and not three stage
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import cache
@@ -96,10 +97,19 @@ def from_json(kind: type[R], text: str, *, where: str = "record") -> R:
 
 
 def save(record: object, path: Path) -> None:
-    """Write a record so that a reader sees the old file or the new one, never half of it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(to_json(record), encoding="utf-8")
-    partial.replace(path)
+    """Write a record so that a reader sees the old file or the new one, never half of it.
+
+    Raises:
+        OSError: It cannot be written; what is at `path` is as it was, and nothing else is left.
+    """
+    text = to_json(record)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two processes must not write into one file
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def load(kind: type[R], path: Path) -> R:

@@ -1,7 +1,7 @@
 """Resolve and load a teacher; one adapter file per family onto the canonical encoder."""
 
 from compressor.teachers.foreign import ForeignModel, ForeignTeacher
-from compressor.teachers.loading import FAMILIES, Teacher, load_base, load_teacher, weights_path
+from compressor.teachers.loading import FAMILIES, Teacher, load_base, load_teacher, read_architecture, weights_path
 from compressor.teachers.opening import open_teacher
 from compressor.teachers.outputs import label_names, task_kind
 
@@ -14,6 +14,7 @@ __all__ = [
     "load_base",
     "load_teacher",
     "open_teacher",
+    "read_architecture",
     "task_kind",
     "weights_path",
 ]

@@ -111,11 +111,7 @@ class _Head:
 
 def _load(folder: Path, head: _Head | None = None) -> Teacher:
     config = read_config(folder)
-    family = FAMILIES.get(config.get("model_type", ""))
-    if family is None:
-        raise InputError(
-            f"{folder}: the family {config.get('model_type')!r} is not supported; supported: {', '.join(FAMILIES)}"
-        )
+    family = _family(folder, config)
     shape, labels = _architecture(folder, config, family, head)
     path = weights_path(folder)
     weights = _read_weights(path)
@@ -124,6 +120,26 @@ def _load(folder: Path, head: _Head | None = None) -> Teacher:
     encoder = Encoder(shape)
     encoder.load_state_dict(_canonical(weights, family, encoder, path, head_seed=head.seed if head else None))
     return Teacher(folder, config, family, labels, encoder.eval(), content_digest(folder))
+
+
+def read_architecture(folder: Path) -> Architecture:
+    """The shape that a model's config.json describes; nothing else of the folder is read.
+
+    Raises:
+        InputError: There is no config.json, it is not valid, or of a family without an adapter.
+    """
+    config = read_config(folder)
+    shape, _ = _architecture(folder, config, _family(folder, config), None)
+    return shape
+
+
+def _family(folder: Path, config: dict[str, Any]) -> Family:
+    family = FAMILIES.get(config.get("model_type", ""))
+    if family is None:
+        raise InputError(
+            f"{folder}: the family {config.get('model_type')!r} is not supported; supported: {', '.join(FAMILIES)}"
+        )
+    return family
 
 
 def content_digest(folder: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from compressor import profiles
 from compressor.cli.app import run
-from compressor.pipeline import workbench
+from compressor.pipeline import profiling, workbench
 from compressor.profiles import fingerprint
 
 
@@ -30,7 +30,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     here = replace(fingerprint(), usable_cores=1)
-    for module in (workbench, profiles):
+    for module in (workbench, profiling, profiles):
         monkeypatch.setattr(module, "fingerprint", lambda: here)
     return tmp_path / "cache" / "compressor"
 

@@ -30,6 +30,12 @@ FLAGS = {
 }
 
 
+PROFILE_FLAGS = {
+    *("--target", "--teacher", "--batch", "--sequence-length", "--threads", "--precision", "--show", "--export"),
+    *("--import", "--fresh", "--json", "--quiet"),
+}
+
+
 def flags_in(text: str) -> set[str]:
     """Long flags that a help page explains."""
     lines = [line.strip() for line in text.splitlines()]
@@ -37,7 +43,13 @@ def flags_in(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "flags"), [("compress", FLAGS | {"--search"}), ("verify", {"--json"}), ("targets", set())]
+    ("command", "flags"),
+    [
+        ("compress", FLAGS | {"--search"}),
+        ("profile", PROFILE_FLAGS),
+        ("verify", {"--json"}),
+        ("targets", set()),
+    ],
 )
 def test_the_help_of_a_command_has_its_flags(cli: Any, command: str, flags: set[str]) -> None:
     ended = cli(command, "--help")
@@ -48,7 +60,7 @@ def test_the_help_of_a_command_has_its_flags(cli: Any, command: str, flags: set[
 def test_the_help_names_every_command(cli: Any) -> None:
     ended = cli("--help")
     assert ended.code == 0
-    assert all(f"\n  {command} " in ended.out for command in ("compress", "targets", "verify"))
+    assert all(f"\n  {command} " in ended.out for command in ("compress", "targets", "profile", "verify"))
 
 
 def test_the_version_is_that_of_the_package(cli: Any) -> None:

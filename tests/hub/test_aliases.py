@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compressor.errors import InputError
-from compressor.hub import expand_alias, load_aliases
+from compressor.hub import expand_alias, expand_model, load_aliases
 from compressor.hub.aliases import canonical_names
 from compressor.hub.names import data_name, model_repository
 
@@ -44,10 +44,17 @@ def test_an_alias_without_a_known_checkpoint_is_fine_tuned_on_its_data() -> None
     assert expand_alias("mpnet", None) == ("microsoft/mpnet-base", "glue/sst2")
 
 
+def test_where_only_a_model_is_wanted_an_alias_is_its_checkpoint_and_other_names_are_left() -> None:
+    assert expand_model("bert-base") == "textattack/bert-base-uncased-SST-2"
+    assert expand_model("mpnet") == "microsoft/mpnet-base"
+    assert expand_model("org/name") == "org/name"
+
+
 def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bert-base").mkdir()
     assert expand_alias("bert-base", "data") == ("bert-base", "data")
+    assert expand_model("bert-base") == "bert-base"
     with pytest.raises(InputError, match="only an alias knows its data"):
         expand_alias("bert-base", None)
 

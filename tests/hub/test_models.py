@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from tokenizers import Tokenizer
 
 from compressor.errors import InputError, UnavailableError
-from compressor.hub import model_folder, models
+from compressor.hub import config_folder, model_folder, models
 from compressor.teachers import load_teacher
 
 NAME = "org/name"
@@ -162,3 +162,25 @@ def test_the_weights_come_last(hub: Hub, commit: str, tmp_path: Path) -> None:
     """A wrong tokenizer or config is found before the big file is on its way."""
     folder(tmp_path)
     assert hub.asked[-1].endswith(models.WEIGHTS[0])
+
+
+def test_a_shape_needs_no_weights(hub: Hub, commit: str, tmp_path: Path) -> None:
+    found = config_folder(NAME, cache=tmp_path, observer=tiny.Watcher())
+    assert bytes_of(found) == {"config.json": FILES["config.json"]}
+    asked = len(hub.asked)
+    assert config_folder(NAME, cache=tmp_path, observer=tiny.Watcher()) == found
+    assert len(hub.asked) == asked
+    assert "model.safetensors" in bytes_of(folder(tmp_path))  # the whole model is fetched by whoever needs it
+
+
+def test_a_model_that_is_here_is_not_asked_for_its_config_again(hub: Hub, commit: str, tmp_path: Path) -> None:
+    whole = folder(tmp_path)
+    hub.status = 503
+    assert config_folder(NAME, cache=tmp_path, observer=tiny.Watcher()) == whole
+    assert config_folder(str(whole), cache=tmp_path / "other", observer=tiny.Watcher()) == whole
+
+
+def test_a_model_without_config_has_no_shape(hub: Hub, tmp_path: Path) -> None:
+    hub.add("model", NAME, {"model.safetensors": WEIGHTS})
+    with pytest.raises(InputError, match=r"the model 'org/name' has no config.json: found model.safetensors"):
+        config_folder(NAME, cache=tmp_path, observer=tiny.Watcher())

@@ -101,11 +101,17 @@ def test_a_table_says_under_which_conditions_it_holds(table: LatencyTable) -> No
     assert all(table.entry(op) for op in candidate_ops(TEACHER, table.precision))
 
 
-def test_progress_reaches_one() -> None:
-    seen: list[float] = []
-    measure_table(FakeDevice(), "fake", TEACHER, Precision.FP32, OPTIONS, WORKLOAD, progress=seen.append)
-    assert seen == sorted(seen)
-    assert (len(seen), seen[-1]) == (len(measured_ops(TEACHER, Precision.FP32)) + 1, 1.0)
+def test_progress_names_what_was_measured_and_reaches_one() -> None:
+    seen: list[tuple[float, str]] = []
+
+    def progress(share: float, text: str) -> None:
+        seen.append((share, text))
+
+    measure_table(FakeDevice(), "fake", TEACHER, Precision.FP32, OPTIONS, WORKLOAD, progress=progress)
+    shares, texts = zip(*seen, strict=True)
+    assert list(shares) == sorted(shares)
+    assert shares[-1] == 1.0
+    assert texts == (*map(str, measured_ops(TEACHER, Precision.FP32)), "whole models")
 
 
 def test_noise_shows_in_the_error_and_the_truth_is_within_it() -> None:

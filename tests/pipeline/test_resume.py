@@ -11,7 +11,7 @@ from pipeline_runs import Ask, Run, Times, Whole, run_folder, start
 from tiny import Watcher
 
 from compressor.export import ENGINE, MODEL
-from compressor.pipeline import STAGES, StoppedError, stages
+from compressor.pipeline import STAGES, StoppedError, stages, tables
 from compressor.records.architecture import Precision
 from compressor.records.latency import LatencyTable
 from compressor.records.store import RunFolder
@@ -142,7 +142,7 @@ def test_another_run_on_the_device_takes_the_table_but_nothing_else(
     def again(*args: object, **kwargs: object) -> None:
         raise AssertionError("the table was measured again")
 
-    monkeypatch.setattr(stages, "measure_table", again)
+    monkeypatch.setattr(tables, "measure_table", again)
     watcher = Watcher()
     with pytest.raises(StoppedError):
         run(ask(0.8 * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="table")
@@ -152,12 +152,12 @@ def test_another_run_on_the_device_takes_the_table_but_nothing_else(
 def test_a_table_from_a_machine_that_was_never_quiet_is_used_once_and_said_so(
     whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = stages.measure_table
+    measure = tables.measure_table
 
     def disturbed(*args: Any, **kwargs: Any) -> LatencyTable:
         return replace(measure(*args, **kwargs), disturbed_share=0.4)
 
-    monkeypatch.setattr(stages, "measure_table", disturbed)
+    monkeypatch.setattr(tables, "measure_table", disturbed)
     watcher = Watcher()
     outcome = start(tmp_path, whole.request, watcher=watcher)
     assert outcome.report.chosen == "student"

@@ -14,7 +14,7 @@ from tiny_models import masked_batch, onnx_logits, torch_logits
 
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture, Layer
-from compressor.teachers import label_names, load_teacher, task_kind
+from compressor.teachers import label_names, load_teacher, read_architecture, task_kind
 
 CONFIG = {
     "model_type": "bert",
@@ -85,6 +85,17 @@ def test_a_teacher_has_the_shape_of_its_config(folder: Path) -> None:
     assert teacher.label_names == ("entailment", "neutral", "contradiction")
     assert (teacher.folder, teacher.config["hidden_act"]) == (folder, "gelu")
     assert not teacher.encoder.training
+
+
+def test_the_shape_alone_needs_the_config_alone(folder: Path) -> None:
+    shape = load_teacher(folder).architecture
+    for file in folder.iterdir():
+        if file.name != "config.json":
+            file.unlink()
+    assert read_architecture(folder) == shape
+    (folder / "config.json").write_text(json.dumps({"model_type": "albert"}))
+    with pytest.raises(InputError, match="the family 'albert' is not supported; supported: bert, "):
+        read_architecture(folder)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])

@@ -1,0 +1,38 @@
+"""Lists that several commands take as one flag."""
+
+from typing import TYPE_CHECKING
+
+from compressor.errors import InputError
+
+if TYPE_CHECKING:
+    from compressor.records.architecture import Precision
+
+
+def parse_precisions(text: str) -> "tuple[Precision, ...]":
+    """`int8,fp32` -> (fp32, int8): the least invasive first.
+
+    Raises:
+        InputError: A word that is no precision.
+    """
+    from compressor.records.architecture import Precision
+
+    known = [str(precision) for precision in Precision]
+    words = [word.strip() for word in text.split(",")]
+    if unknown := [word for word in words if word not in known]:
+        raise InputError(f"--precision: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+    return tuple(precision for precision in Precision if precision in words)
+
+
+def parse_lengths(text: str) -> tuple[int, ...]:
+    """`128,16,16` -> (16, 128), in tokens.
+
+    Raises:
+        InputError: Something that is no whole number.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if wrong := [word for word in words if not (word.isascii() and word.isdigit())]:
+        raise InputError(
+            "--sequence-length: expected whole numbers with commas between them, such as 16,32, got "
+            + ", ".join(map(repr, wrong))
+        )
+    return tuple(sorted({int(word) for word in words}))
