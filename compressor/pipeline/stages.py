@@ -19,6 +19,7 @@ from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
+from compressor.profiles import steadiness_notes
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision, nested_cut
 from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable, check_table
 from compressor.records.promise import Workload
@@ -73,7 +74,7 @@ def prepare(bench: Workbench) -> Prepared:
         lengths=summary,
         rows={name: len(part.tokens) for name, part in parts.items()},
         lower_bound_ms=_lower_bound_ms(bench, workload),
-        notes=bench.data.notes,
+        notes=(*bench.data.notes, *steadiness_notes(bench.device_fingerprint)),
     )
     return check_prepared(prepared)
 

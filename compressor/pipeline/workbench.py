@@ -16,7 +16,7 @@ from compressor.distill.recipe import ranks_on
 from compressor.errors import BorderError, InputError
 from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
 from compressor.precision import apply_precision
-from compressor.profiles import available_memory, fingerprint, resolve_target
+from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
@@ -126,13 +126,7 @@ class Workbench:
     def threads(self) -> int:
         """Of the engine."""
         usable = self.device_fingerprint.usable_cores
-        threads = self.request.threads or self.profile.threads or usable
-        if threads > usable:
-            raise InputError(
-                f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more "
-                "would make threads wait for each other"
-            )
-        return threads
+        return check_threads(self.request.threads or self.profile.threads or usable, usable)
 
     @cached_property
     def teacher(self) -> Teacher | ForeignTeacher:

@@ -1,18 +1,21 @@
 """Hardware profiles: read and validate them, fingerprint the device at hand, match one to the other."""
 
 from compressor.profiles.loading import list_profiles, load_profile
-from compressor.profiles.machine import fingerprint, usable_threads
+from compressor.profiles.machine import check_threads, fingerprint, usable_threads
 from compressor.profiles.matching import Mismatch, MismatchReason, match, resolve_target
 from compressor.profiles.memory import available_memory
+from compressor.profiles.steadiness import steadiness_notes
 
 __all__ = [
     "Mismatch",
     "MismatchReason",
     "available_memory",
+    "check_threads",
     "fingerprint",
     "list_profiles",
     "load_profile",
     "match",
     "resolve_target",
+    "steadiness_notes",
     "usable_threads",
 ]
