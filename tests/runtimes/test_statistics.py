@@ -171,8 +171,8 @@ def test_bounds_of_a_percentile_hold_as_often_as_promised(percentile: float) -> 
 
 def test_bounds_of_a_percentile_are_wider_where_processes_differ() -> None:
     random = np.random.default_rng(6)
-    same = [random.normal(1e6, 2e4, 3000) for _ in range(5)]
-    other = [times * factor for times, factor in zip(same, (0.97, 0.99, 1.0, 1.01, 1.03), strict=True)]
+    same = [random.normal(1e6, 2e4, 3000) for _ in range(15)]
+    other = [times * random.normal(1.0, 0.01) for times in same]
     width = {}
     for name, times in (("same", same), ("other", other)):
         low, high = percentile_bounds(times, 50)
@@ -180,4 +180,4 @@ def test_bounds_of_a_percentile_are_wider_where_processes_differ() -> None:
         assert high is not None
         assert low < np.median(np.concatenate(times)) < high
         width[name] = high - low
-    assert width["other"] > 10 * width["same"]
+    assert width["other"] > 5 * width["same"]
