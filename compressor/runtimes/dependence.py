@@ -22,9 +22,9 @@ from compressor.runtimes.distributions import student_quantile
 
 BLOCK_SECONDS = 0.5
 # Bursts of this mean length may exist though none was met: where slow runs are promised to be rare, a stretch as long
-# as this counts as one run at most. A machine that is slow for 6 % of the time, in bursts of 0.3 s, shows none of them
-# in one of 26 measurements of 15 s, which the data alone would take for proof of a quiet machine.
-UNSEEN_BURST_SECONDS = 0.15
+# as this counts as one run at most. A machine that is slow for 6 % of the time, in bursts of 0.4 s, shows none of them
+# in one of 33 measurements of 5 x 4 s, which the data alone would take for proof of a quiet machine.
+UNSEEN_BURST_SECONDS = 0.2
 
 Times = Sequence[NDArray[np.int64]]
 

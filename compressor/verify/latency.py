@@ -11,9 +11,10 @@ from compressor.runtimes.base import Device, Feeds
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import share_within, summarise
 
-# More and longer than the design asks for: a neighbour's three bad seconds weigh less.
+# More and longer than the design asks for: a neighbour's three bad seconds weigh less. Without a slow run a promise of
+# 95 % takes 90 stretches of `UNSEEN_BURST_SECONDS`, 18 s; the rest is room for a few slow runs and the yardstick.
 PROCESSES = 5
-SECONDS = 15.0
+SECONDS = 20.0
 MAX_REPEATS = 2
 
 

@@ -69,7 +69,7 @@ def test_threads_that_may_run_at_once_are_kept(threads: int) -> None:
 
 
 def test_more_threads_than_may_run_at_once_are_refused() -> None:
-    with pytest.raises(InputError, match="expected at most 4, the cores that .* got 5; more would make threads wait"):
+    with pytest.raises(InputError, match=r"expected at most 4, the cores that .* got 5; more would make threads wait"):
         check_threads(5, 4)
 
 

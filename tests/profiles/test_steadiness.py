@@ -12,7 +12,9 @@ STEADY = replace(VNNI, smt=False, governor="performance", cpu_quota=None)
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"governor": None}, {"smt": None}, {"cpu_quota": 4.0}], ids=["steady", "no governor", "no smt", "="]
+    "changes",
+    [{}, {"governor": None}, {"smt": None}, {"cpu_quota": 4.0}],
+    ids=["steady", "no governor", "no smt", "as many"],
 )
 def test_nothing_is_said_of_what_is_steady_or_unknown(changes: dict[str, Any]) -> None:
     assert steadiness_notes(replace(STEADY, **changes)) == ()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.promises import false_promises, rule_row
 from scipy.stats import beta, binomtest, pearsonr
 
+from benchmarks.promises import false_promises, rule_row
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Budget, Verdict
@@ -135,9 +135,7 @@ class Planted(FakeDevice):
         times = np.array([RUN_NS] * within + [RUN_NS + 1] * over, dtype=np.int64)
         shuffled = np.random.default_rng(len(self.asked)).permutation(times)
         marks = np.array([50, 50, 50, 100], dtype=np.int64)  # a quarter of the stretches is disturbed
-        return [
-            Samples(part, np.resize(marks, -(-part.size // 16))) for part in np.array_split(shuffled, processes)
-        ]
+        return [Samples(part, np.resize(marks, -(-part.size // 16))) for part in np.array_split(shuffled, processes)]
 
 
 def judged(device: Planted, limit_ms: float | None = 2.0, percentile: float = 95.0) -> LatencyResult:
