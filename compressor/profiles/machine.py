@@ -45,8 +45,8 @@ def check_threads(threads: int, usable: int) -> int:
     """
     if threads > usable:
         raise InputError(
-            f"--threads: expected at most {usable}, the cores that this process may use (affinity, cgroup quota), got "
-            f"{threads}; more would make threads wait for each other: use fewer, or give the process more cores"
+            f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more would "
+            "make threads wait for each other: use fewer, or give the process more (affinity, cgroup quota)"
         )
     return threads
 
