@@ -240,7 +240,9 @@ def checks(rows: dict[str, dict[str, Any]], threads: Sequence[int]) -> list[Chec
         )
         for teacher in TEACHERS
     }
-    roofline = [row["estimate_error_percent"] for row in rows.values() if row.get("estimate_error_percent") is not None]
+    roofline = [
+        row["estimate_error_percent"] for row in rows.values() if row.get("estimate_error_percent") is not None
+    ]
     loop, promise, neighbour, published = (rows[name] for name in ("loop", "promises", "neighbour", "published"))
     return [
         *found,
@@ -289,7 +291,9 @@ def main() -> None:
     for case in cases(chosen.mode, threads):
         rows[case.name] = store.row(case.name, f"{key}-{case.count}", lambda case=case: table_row(case))
     rows["loop"] = store.row("loop", loop_key, lambda: closed_loop(MINILM, LIMITS[chosen.mode]))
-    rows["promises"] = store.row("promises", promise_key, lambda: false_promises("bursty", engines=ENGINES[chosen.mode]))
+    rows["promises"] = store.row(
+        "promises", promise_key, lambda: false_promises("bursty", engines=ENGINES[chosen.mode])
+    )
     finish("latency_table", chosen.mode, [first, *rows.values()], checks(rows, threads))
 
 

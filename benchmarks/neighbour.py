@@ -56,6 +56,4 @@ def drift_with_a_neighbour(teacher: Architecture) -> dict[str, Any]:
 def _table(teacher: Architecture) -> LatencyTable:
     device = LocalDevice()
     options = device.option_variants(1)[-1]
-    return measure_table(
-        device, fingerprint().key, teacher, Precision.INT8, options, Workload(1, LENGTH, 1)
-    )
+    return measure_table(device, fingerprint().key, teacher, Precision.INT8, options, Workload(1, LENGTH, 1))

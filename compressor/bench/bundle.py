@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from compressor.bench.cold import fresh_starts
 from compressor.export import EVALUATION, EvaluationData
-from compressor.profiles import fingerprint
+from compressor.profiles import fingerprint, steadiness_notes
 from compressor.records.bench import (
     BatchLatency,
     BenchResult,
@@ -20,6 +20,7 @@ from compressor.records.bench import (
 from compressor.records.promise import Workload
 from compressor.records.results import Manifest
 from compressor.runtimes.base import Device, Feeds
+from compressor.runtimes.samples import Samples, all_times, disturbed_share
 from compressor.runtimes.statistics import CONFIDENCE, percentile_bounds
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.tokens import Tokens
@@ -32,7 +33,7 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 BUCKETS = (50.0, 75.0, 90.0, 99.0, 100.0)
 ROWS_PER_BUCKET = 16
 
-Measure = Callable[[Sequence[Feeds], float, int], NDArray[np.int64]]
+Measure = Callable[[Sequence[Feeds], float, int], list[Samples]]
 Progress = Callable[[float], None]
 
 
@@ -47,16 +48,17 @@ def bench_bundle(folder: Path, manifest: Manifest, device: Device, *, progress: 
 
     Raises:
         InputError: The evaluation data cannot be read.
+        ResourceError: A process was killed.
         UnavailableError: A process failed.
     """
+    here = fingerprint()
     tokens = EvaluationData.load(folder / EVALUATION).tokens
     steps = iter(np.linspace(0, 1, 3 + len(BATCHES))[1:])
 
-    def measure(feeds: Sequence[Feeds], seconds: float, processes: int) -> NDArray[np.int64]:
-        samples = device.fresh_samples(
+    def measure(feeds: Sequence[Feeds], seconds: float, processes: int) -> list[Samples]:
+        return device.fresh_samples(
             folder / manifest.engine, feeds, manifest.options, seconds=seconds, processes=processes
         )
-        return np.concatenate(samples)
 
     latency = _latency(measure, tokens, manifest.workload)
     progress(float(next(steps)))
@@ -69,7 +71,7 @@ def bench_bundle(folder: Path, manifest: Manifest, device: Device, *, progress: 
     progress(float(next(steps)))
     return check_bench(
         BenchResult(
-            device=fingerprint().model,
+            device=here,
             runtime=device.runtime,
             workload=manifest.workload,
             latency=latency,
@@ -77,24 +79,28 @@ def bench_bundle(folder: Path, manifest: Manifest, device: Device, *, progress: 
             batches=tuple(batches),
             cold_start=cold_start,
             tokenisation=tokenisation,
+            notes=steadiness_notes(here),
         )
     )
 
 
 def _latency(measure: Measure, tokens: Tokens, workload: Workload) -> Latency:
-    times = measure(workload_feeds(tokens, workload), SECONDS, PROCESSES)
+    samples = measure(workload_feeds(tokens, workload), SECONDS, PROCESSES)
+    times = all_times(samples)
     return Latency(
-        percentiles=tuple(_percentile(times, percent) for percent in PERCENTILES),
+        percentiles=tuple(_percentile(samples, percent) for percent in PERCENTILES),
         confidence=CONFIDENCE,
         rows_per_s=_rows_per_s(times, workload.batch),
         samples=times.size,
         processes=PROCESSES,
+        disturbed_share=disturbed_share(samples),
     )
 
 
-def _percentile(times: NDArray[np.int64], percent: float) -> Percentile:
-    low, high = (None if bound is None else bound / 1e6 for bound in percentile_bounds(times, percent))
-    return Percentile(percent, float(np.percentile(times, percent)) / 1e6, low, high)
+def _percentile(samples: Sequence[Samples], percent: float) -> Percentile:
+    bounds = percentile_bounds([found.times for found in samples], percent)
+    low, high = (None if bound is None else bound / 1e6 for bound in bounds)
+    return Percentile(percent, float(np.percentile(all_times(samples), percent)) / 1e6, low, high)
 
 
 def _lengths(measure: Measure, tokens: Tokens, pad_id: int) -> tuple[LengthLatency, ...]:
@@ -110,7 +116,7 @@ def length_buckets(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 def _bucket(measure: Measure, tokens: Tokens, rows: NDArray[np.int64], pad_id: int) -> LengthLatency:
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS_PER_BUCKET)).astype(np.int64)]
-    times = measure([tokens.padded([row], pad_id) for row in chosen], PART_SECONDS, 1)
+    times = all_times(measure([tokens.padded([row], pad_id) for row in chosen], PART_SECONDS, 1))
     p50, p95 = np.percentile(times, [50, 95]) / 1e6
     found = tokens.lengths[rows]
     return LengthLatency(int(found.min()), int(found.max()), len(rows) / len(tokens), float(p50), float(p95))
@@ -118,7 +124,7 @@ def _bucket(measure: Measure, tokens: Tokens, rows: NDArray[np.int64], pad_id: i
 
 def _batch(measure: Measure, tokens: Tokens, workload: Workload, batch: int) -> BatchLatency:
     shape = Workload(batch, workload.sequence_length, workload.threads)
-    times = measure(workload_feeds(tokens, shape), PART_SECONDS, 1)
+    times = all_times(measure(workload_feeds(tokens, shape), PART_SECONDS, 1))
     p50, p95 = np.percentile(times, [50, 95]) / 1e6
     return BatchLatency(batch, float(p50), float(p95), _rows_per_s(times, batch))
 

@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 from compressor.errors import UnavailableError
 from compressor.records.bench import ColdStart, Tokenisation
 from compressor.records.results import Manifest
+from compressor.runtimes.fresh import check_end
+from compressor.runtimes.timing import elapsed_ns
 from compressor.tasks.tokens import Tokens
 
 STARTS = 5
@@ -29,7 +31,8 @@ def fresh_starts(folder: Path, manifest: Manifest, tokens: Tokens) -> tuple[Cold
         tokens: Evaluation rows; a bundle has no texts, so they are decoded from these.
 
     Raises:
-        UnavailableError: A process failed; its last lines are in the message.
+        ResourceError: A process was killed, as the system does when memory runs out.
+        UnavailableError: A process failed or died, with its last lines in the message, or the clock went backwards.
     """
     totals, loads, times = [], [], []
     with tempfile.TemporaryDirectory(prefix="compressor-") as name:
@@ -56,7 +59,7 @@ def texts_of(folder: Path, manifest: Manifest, tokens: Tokens) -> list[list[str]
 
 def seconds_to_answer(arguments: list[str]) -> float:
     """From the start of a worker to its first answer; returns when the worker has ended."""
-    begin = time.perf_counter()
+    begin = time.perf_counter_ns()
     process = subprocess.Popen(
         [sys.executable, "-m", WORKER, *arguments],
         stdin=subprocess.DEVNULL,
@@ -67,14 +70,12 @@ def seconds_to_answer(arguments: list[str]) -> float:
     with process:
         try:
             answered = process.stdout.readline() if process.stdout else ""
-            spent = time.perf_counter() - begin
+            spent = elapsed_ns(time.perf_counter_ns, begin) / 1e9
             _, complaint = process.communicate()
         except BaseException:
             process.kill()
             raise
-    if process.returncode != 0 or not answered:
-        raise UnavailableError(
-            f"starting the bundle in a fresh process failed with status {process.returncode}: "
-            f"{complaint.strip()[-800:]}"
-        )
+    check_end(process.returncode, complaint, what="starting the bundle in a fresh process")
+    if not answered:
+        raise UnavailableError("the fresh process of the bundle ended well without an answer; export the bundle again")
     return spent

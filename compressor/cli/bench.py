@@ -12,6 +12,7 @@ from compressor.records.units import format_ms
 
 if TYPE_CHECKING:
     from compressor.records.bench import BenchResult
+    from compressor.records.profile import DeviceFingerprint
 
 
 def bench(
@@ -44,6 +45,7 @@ def in_words(result: "BenchResult") -> str:
     lines = [
         f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)",
         f"{latency.samples} runs in {latency.processes} processes, {latency.rows_per_s:.0f} rows/s",
+        f"the machine was disturbed for {100 * latency.disturbed_share:.1f} % of the time",
         plain_table(("latency", "measured", f"at least ({at})", f"at most ({at})"), _percentile_cells(result)),
         "",
         plain_table(("tokens", "rows", "p50", "p95"), _length_cells(result)),
@@ -52,8 +54,20 @@ def in_words(result: "BenchResult") -> str:
         "",
         f"cold start: {start.start_to_answer_s:.2f} s from start to first answer, loading {start.load_s:.2f} s",
         f"tokenisation: p50 {words.p50_us:.0f} us, p95 {words.p95_us:.0f} us per text",
+        environment(result.device),
+        *result.notes,
     ]
     return "\n".join(lines)
+
+
+def environment(device: "DeviceFingerprint") -> str:
+    """What timing depends on, on one line."""
+    quota = "none" if device.cpu_quota is None else f"{device.cpu_quota:g} CPUs"
+    smt = {None: "unknown", True: "on", False: "off"}[device.smt]
+    return (
+        f"{device.model}: {device.affinity_cores} of {device.logical_cores} hardware threads, quota {quota}, "
+        f"SMT {smt}, governor {device.governor or 'unknown'}"
+    )
 
 
 def _percentile_cells(result: "BenchResult") -> list[tuple[str, ...]]:

@@ -240,19 +240,19 @@ def verify(
 ) -> int:
     """Check a bundle's files, numerics, accuracy and latency on this machine."""
     from compressor.cli.watching import print_verification
-    from compressor.profiles import fingerprint
+    from compressor.profiles import fingerprint, steadiness_notes
     from compressor.records.promise import exit_code
     from compressor.verify import open_bundle_device, read_manifest, verify_bundle
 
     manifest = read_manifest(bundle)
     device = open_bundle_device(manifest)
     verification = verify_bundle(bundle, device, manifest=manifest)
-    changes = []
-    if manifest.device != fingerprint().key:
+    here, changes = fingerprint(), []
+    if manifest.device != here.key:
         changes.append(f"the bundle was verified on another device, or with other cores: {manifest.device_model}")
     if manifest.runtime != device.runtime:
         changes.append(f"the bundle was verified with {manifest.runtime}, here is {device.runtime}")
-    print_verification(verification, changes, as_json=as_json)
+    print_verification(verification, changes, here, steadiness_notes(here), as_json=as_json)
     return int(exit_code(verification.verdict))
 
 

@@ -8,10 +8,11 @@ from typing import IO, Any
 
 from compressor.cli.interruption import Interruptible
 from compressor.records.observer import Silent
+from compressor.records.profile import DeviceFingerprint
 from compressor.records.results import Report, Verification
 from compressor.records.serial import to_dict, to_json
 from compressor.records.units import format_bytes, format_ms, format_seconds
-from compressor.report import HEADER, cells, plain_table, promises, provenance, verdict_line
+from compressor.report import HEADER, cells, disturbed, plain_table, promises, provenance, verdict_line
 
 PLAIN_SECONDS = 10.0  # between two lines of progress in a pipe
 
@@ -123,21 +124,28 @@ def _print_rich(report: Report) -> None:
     Console().print(table)
 
 
-def print_verification(verification: Verification, changes: list[str], *, as_json: bool) -> None:
-    """Each check with its verdict."""
+def print_verification(
+    verification: Verification, changes: list[str], here: DeviceFingerprint, notes: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Each check with its verdict, on which device, and what makes that less steady than it could be."""
     if as_json:
-        print(json.dumps({"changes": changes, **to_dict(verification)}, indent=1))
+        more = {"changes": changes, "device": to_dict(here), "notes": notes}
+        print(json.dumps({**more, **to_dict(verification)}, indent=1))
         return
     latency, accuracy = verification.latency, verification.accuracy
     limit = "no limit" if latency.limit_ms is None else f"limit {format_ms(latency.limit_ms)}"
     rows = [
         ("numerics", str(verification.numerics.verdict), f"{verification.numerics.engine_difference:.2g} from record"),
         ("accuracy", str(accuracy.verdict), f"{accuracy.points:.2f}, drop {accuracy.drop_points:.2f} points"),
-        ("latency", str(latency.verdict), f"p95 {format_ms(latency.summary.p95_ms)}, {limit}"),
+        (
+            "latency",
+            str(latency.verdict),
+            f"p95 {format_ms(latency.summary.p95_ms)}, {limit}; {disturbed(latency.summary)}",
+        ),
         ("size", str(verification.size.verdict), format_bytes(verification.size.engine_bytes)),
     ]
     print(plain_table(("check", "verdict", "measured"), rows))
-    for line in changes:
+    for line in (*changes, *notes):
         print(line)
     print(f"verdict: {verification.verdict}")
 

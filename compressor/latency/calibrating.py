@@ -23,8 +23,8 @@ from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.latency import Calibration, LatencyTable, Measured
 from compressor.records.promise import Workload
-from compressor.runtimes.statistics import median_with_error
 from compressor.runtimes.base import Feeds
+from compressor.runtimes.statistics import median_with_error
 from compressor.runtimes.timing import Subject, time_interleaved
 from compressor.space import sample_architecture
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.runtimes.samples import DISTURBED_ABOVE, quiet_level
 from compressor.runtimes.timing import Timings
 
-DISTURBED_ABOVE = 1.25
 MOSTLY = 0.5
 # Slices that may be measured again for one table; a neighbour that stays must not stretch it without end.
 REPEATS = 30
@@ -37,7 +37,7 @@ class Disturbance:
 
     def quiet_rounds(self, timings: Timings) -> NDArray[np.bool_]:
         """[rounds]: the yardstick before the round was as fast as it is on the quiet machine."""
-        self._quiet_ns = min(self._quiet_ns, _decile(timings.yardstick))
+        self._quiet_ns = min(self._quiet_ns, quiet_level(timings.yardstick))
         return np.asarray(timings.yardstick <= DISTURBED_ABOVE * self._quiet_ns)
 
     def corrected(
@@ -66,7 +66,3 @@ class Disturbance:
         self._disturbed_ops += excess > 0
         return excess
 
-
-def _decile(yardstick: NDArray[np.int64]) -> float:
-    """The fastest of ten: neighbours only ever add time, and one quiet round of ten is found."""
-    return float(np.percentile(yardstick, 10, method="lower"))

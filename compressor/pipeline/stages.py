@@ -20,6 +20,7 @@ from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
+from compressor.profiles import steadiness_notes
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision, nested_cut
 from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable
 from compressor.records.promise import Workload, check_length
@@ -71,7 +72,7 @@ def prepare(bench: Workbench) -> Prepared:
         lengths=summary,
         rows={name: len(part.tokens) for name, part in parts.items()},
         lower_bound_ms=_lower_bound_ms(bench, workload),
-        notes=bench.data.notes,
+        notes=(*bench.data.notes, *steadiness_notes(bench.device_fingerprint)),
     )
     return check_prepared(prepared)
 

@@ -16,7 +16,7 @@ from compressor.distill.recipe import ranks_on
 from compressor.errors import BorderError, InputError
 from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
 from compressor.precision import apply_precision
-from compressor.profiles import available_memory, fingerprint, resolve_target
+from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
@@ -60,12 +60,7 @@ def engine_threads(wanted: int | None, profile: HardwareProfile, here: DeviceFin
     """
     usable = here.usable_cores
     threads = next(count for count in (wanted, profile.threads, usable) if count is not None)
-    if threads > usable:
-        raise InputError(
-            f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more "
-            "would make threads wait for each other"
-        )
-    return threads
+    return check_threads(threads, usable)
 
 
 class Workbench:

@@ -2,14 +2,16 @@
 
 from compressor.profiles.caches import last_level_cache_bytes
 from compressor.profiles.loading import list_profiles, load_profile
-from compressor.profiles.machine import fingerprint, usable_threads
+from compressor.profiles.machine import check_threads, fingerprint, usable_threads
 from compressor.profiles.matching import Mismatch, MismatchReason, class_profile, match, resolve_target
 from compressor.profiles.memory import available_memory
+from compressor.profiles.steadiness import steadiness_notes
 
 __all__ = [
     "Mismatch",
     "MismatchReason",
     "available_memory",
+    "check_threads",
     "class_profile",
     "fingerprint",
     "last_level_cache_bytes",
@@ -17,5 +19,6 @@ __all__ = [
     "load_profile",
     "match",
     "resolve_target",
+    "steadiness_notes",
     "usable_threads",
 ]

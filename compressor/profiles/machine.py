@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from compressor.errors import InputError
 from compressor.profiles.cgroup import cpu_quota
 from compressor.profiles.vocabulary import INFERENCE_FLAGS
 from compressor.records.profile import DeviceFingerprint
@@ -32,6 +33,24 @@ def usable_threads(root: Path = Path("/"), *, affinity: int | None = None) -> in
     return cpus if quota is None else max(1, min(cpus, math.floor(quota)))
 
 
+def check_threads(threads: int, usable: int) -> int:
+    """The threads, if they can run at once.
+
+    Args:
+        threads: Of an engine.
+        usable: What the process may really use, from `usable_threads` or a fingerprint.
+
+    Raises:
+        InputError: They are more.
+    """
+    if threads > usable:
+        raise InputError(
+            f"--threads: expected at most {usable}, the cores that this process may use, got {threads}; more would "
+            "make threads wait for each other: use fewer, or give the process more (affinity, cgroup quota)"
+        )
+    return threads
+
+
 def fingerprint(root: Path = Path("/")) -> DeviceFingerprint:
     """The fingerprint of this machine's CPU.
 
@@ -52,6 +71,8 @@ def fingerprint(root: Path = Path("/")) -> DeviceFingerprint:
         physical_cores=psutil.cpu_count(logical=False),
         logical_cores=logical,
         usable_cores=min(usable_threads(root), logical),
+        affinity_cores=min(_affinity(), logical),
+        cpu_quota=cpu_quota(root),
         smt={"0": False, "1": True}.get(_line(root / "sys/devices/system/cpu/smt/active") or ""),
         governor=_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         memory_bytes=psutil.virtual_memory().total,

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 
 from compressor.errors import BorderError
+from compressor.records.profile import DeviceFingerprint
 from compressor.records.promise import Workload
 
 
 @dataclass(frozen=True)
 class Percentile:
-    """One percentile of the latency, with exact bounds, each one-sided; None where there are too few runs to say."""
+    """One percentile of the latency, with bounds, each one-sided; None where there are too few runs to say.
+
+    Clopper-Pearson on effective runs, since runs in a burst or a process depend on each other.
+    """
 
     percent: float
     value_ms: float
@@ -26,6 +30,7 @@ class Latency:
         rows_per_s: Throughput of consecutive runs.
         samples: Runs.
         processes: Fresh processes that they were measured in.
+        disturbed_share: Share of the time in which the machine was not quiet, in [0, 1]; no run was left out.
     """
 
     percentiles: tuple[Percentile, ...]
@@ -33,6 +38,7 @@ class Latency:
     rows_per_s: float
     samples: int
     processes: int
+    disturbed_share: float
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,9 @@ class Tokenisation:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """Everything that was measured of a bundle."""
+    """Everything that was measured of a bundle, where, and what makes that machine less steady than it could be."""
 
-    device: str
+    device: DeviceFingerprint
     runtime: str
     workload: Workload
     latency: Latency
@@ -100,6 +106,7 @@ class BenchResult:
     batches: tuple[BatchLatency, ...]
     cold_start: ColdStart
     tokenisation: Tokenisation
+    notes: tuple[str, ...]
 
 
 def check_bench(result: BenchResult) -> BenchResult:

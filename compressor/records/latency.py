@@ -173,7 +173,19 @@ def _between(low: TableEntry, high: TableEntry, op: OpKey) -> TableEntry:
 
 @dataclass(frozen=True)
 class LatencySummary:
-    """Percentiles of raw times, host inputs to host outputs, in milliseconds."""
+    """Percentiles of raw times, host inputs to host outputs, in milliseconds.
+
+    Attributes:
+        p50_ms: Median.
+        p90_ms: 90th percentile.
+        p95_ms: 95th percentile.
+        p99_ms: 99th percentile.
+        samples: Runs.
+        processes: Fresh processes that they were measured in.
+        disturbed_share: Share of the measured time in which the yardstick was slower than on the quiet machine, in
+            [0, 1]; nothing was dropped or corrected for it. None = no yardstick was run.
+        p50_standard_error_ms: Of the median, from the spread between processes and half seconds. None = not known.
+    """
 
     p50_ms: float
     p90_ms: float
@@ -182,6 +194,7 @@ class LatencySummary:
     samples: int
     processes: int
     disturbed_share: float | None = None
+    p50_standard_error_ms: float | None = None
 
 
 def check_table(table: LatencyTable) -> LatencyTable:

@@ -74,6 +74,8 @@ class DeviceFingerprint:
         physical_cores: Cores of the machine; None where the system does not say.
         logical_cores: Hardware threads of the machine.
         usable_cores: Hardware threads that this process may really use (affinity, quota).
+        affinity_cores: Hardware threads in its affinity mask.
+        cpu_quota: CPUs that its control groups allow at once, a fraction if the quota is one; None without a limit.
         smt: Whether two threads share a core; None where unknown.
         governor: Frequency policy, e.g. "performance"; None where unknown.
         memory_bytes: Main memory of the machine.
@@ -88,6 +90,8 @@ class DeviceFingerprint:
     physical_cores: int | None
     logical_cores: int
     usable_cores: int
+    affinity_cores: int
+    cpu_quota: float | None
     smt: bool | None
     governor: str | None
     memory_bytes: int

@@ -17,8 +17,9 @@ class LatencyResult:
         summary: Percentiles of all runs that were counted.
         limit_ms: The promise; None = nothing was promised.
         share_within: Share of runs that took at most the limit.
-        share_low: Clopper-Pearson lower bound of that share, one-sided, at 99 % confidence.
+        share_low: Lower bound of that share, one-sided, at 99 % confidence: Clopper-Pearson on effective runs.
         share_high: The upper bound.
+        effective_runs: Independent runs that the measured ones, which depend on each other, are worth for `share_low`.
         repeats: How often the measurement was repeated because it was inconclusive.
         seconds: Time measured in all.
         verdict: Met, missed, inconclusive or unverified.
@@ -29,6 +30,7 @@ class LatencyResult:
     share_within: float
     share_low: float
     share_high: float
+    effective_runs: float
     repeats: int
     seconds: float
     verdict: Verdict

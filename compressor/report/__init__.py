@@ -1,5 +1,5 @@
 """Records -> text and Markdown. No torch."""
 
-from compressor.report.table import HEADER, cells, markdown, plain_table, promises, provenance, verdict_line
+from compressor.report.table import HEADER, cells, disturbed, markdown, plain_table, promises, provenance, verdict_line
 
-__all__ = ["HEADER", "cells", "markdown", "plain_table", "promises", "provenance", "verdict_line"]
+__all__ = ["HEADER", "cells", "disturbed", "markdown", "plain_table", "promises", "provenance", "verdict_line"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from compressor.records.latency import LatencySummary
 from compressor.records.promise import Verdict
 from compressor.records.results import COMPILED, EAGER, Report, Row
 from compressor.records.task import AGREEMENT
@@ -38,7 +39,10 @@ def promises(report: Report) -> list[str]:
     latency = check.latency
     shape = report.workload
     where = f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
-    measured = f"{latency.summary.samples} runs in {latency.summary.processes} processes, {latency.seconds:.1f} s"
+    measured = (
+        f"{latency.summary.samples} runs in {latency.summary.processes} processes, worth {latency.effective_runs:.0f} "
+        f"independent ones, {latency.seconds:.1f} s, {disturbed(latency.summary)}"
+    )
     if latency.limit_ms is None:
         lines = [f"latency: no limit; p95 {format_ms(latency.summary.p95_ms)} ({where}; {measured})"]
     else:
@@ -56,6 +60,13 @@ def promises(report: Report) -> list[str]:
         total = check.size.engine_bytes + check.size.tokenizer_bytes
         lines.append(f"size {check.size.verdict}: {format_bytes(total)} of {format_bytes(budget.max_size_bytes)}")
     return lines
+
+
+def disturbed(summary: LatencySummary) -> str:
+    """What share of the measured time was not quiet, in words."""
+    if summary.disturbed_share is None:
+        return "no yardstick"
+    return f"{100 * summary.disturbed_share:.1f} % of the time disturbed"
 
 
 def _accuracy_line(report: Report) -> str:

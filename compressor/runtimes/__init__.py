@@ -2,6 +2,7 @@
 
 from compressor.runtimes.base import Clock, Device, Engine, Feeds
 from compressor.runtimes.opening import open_device
+from compressor.runtimes.samples import Samples
 from compressor.runtimes.timing import Timings, engine_subject, time_alone, time_interleaved
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Device",
     "Engine",
     "Feeds",
+    "Samples",
     "Timings",
     "engine_subject",
     "open_device",

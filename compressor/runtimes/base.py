@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.records.latency import CompileOptions
+from compressor.runtimes.samples import Samples
 
 Feeds = Mapping[str, NDArray[Any]]
 Clock = Callable[[], int]  # nanoseconds, monotonic
@@ -57,6 +58,7 @@ class Device(Protocol):
         """A serialised ONNX model, or the path of one, compiled and ready.
 
         Raises:
+            InputError: More threads than this process may use at once.
             UnavailableError: The runtime refuses the graph or would run it elsewhere.
         """
 
@@ -65,5 +67,11 @@ class Device(Protocol):
 
     def fresh_samples(
         self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
-    ) -> list[NDArray[np.int64]]:
-        """Raw times in nanoseconds of consecutive runs, one array per fresh process, `seconds` in all."""
+    ) -> list[Samples]:
+        """Raw times of consecutive runs with their yardstick, one record per fresh process, `seconds` in all.
+
+        Raises:
+            InputError: More threads than this process may use at once.
+            ResourceError: A process was killed, as the system does when memory runs out.
+            UnavailableError: A process failed or died, the clock went backwards, or CPUs were taken away.
+        """

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
 from compressor.runtimes.base import Feeds
+from compressor.runtimes.samples import STRETCH_RUNS, Samples
 
 NODE_OVERHEAD_NS = 1_000.0
 RATE_FLOP_PER_NS = {"MatMul": 10.0, "Gemm": 10.0, "MatMulInteger": 40.0}
@@ -51,12 +52,16 @@ class FakeEngine:
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
         """See `Engine`."""
+        self._device.pass_time(self.cost_ns(feeds))
+        return self._engine.run(feeds)
+
+    def cost_ns(self, feeds: Feeds) -> float:
+        """Nanoseconds of a run on these inputs, without noise."""
         shapes = {name: feeds[name].shape for name in self.inputs}
         key = tuple(shapes.values())
         if key not in self._cost_ns:
             self._cost_ns[key] = NODE_OVERHEAD_NS * len(self._model.graph.node) + products_ns(self._model, shapes)
-        self._device.pass_time(self._cost_ns[key])
-        return self._engine.run(feeds)
+        return self._cost_ns[key]
 
 
 class FakeDevice:
@@ -105,16 +110,20 @@ class FakeDevice:
 
     def fresh_samples(
         self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
-    ) -> list[NDArray[np.int64]]:
-        """See `Device`; 200 runs per process, since virtual time costs nothing to anybody."""
-        del seconds
+    ) -> list[Samples]:
+        """See `Device`; the first input is run once, and the times of all others are drawn."""
         engine = self.compile(model, options)
-        samples = np.empty((processes, 200), dtype=np.int64)
-        for index in np.ndindex(samples.shape):
-            begin = self.clock()
-            engine.run({name: feeds[0][name] for name in engine.inputs})
-            samples[index] = self.clock() - begin
-        return list(samples)
+        engine.run({name: feeds[0][name] for name in engine.inputs})
+        cost_ns = engine.cost_ns(feeds[0])
+        stretches = max(1, math.ceil(seconds / processes * 1e9 / (STRETCH_RUNS * cost_ns)))
+        return [self._consecutive(cost_ns, stretches) for _ in range(processes)]
+
+    def _consecutive(self, cost_ns: float, stretches: int) -> Samples:
+        factors = np.exp(self._noise * self._random.standard_normal(stretches * STRETCH_RUNS))
+        times = np.round(cost_ns * factors).astype(np.int64)
+        yardstick = np.full(stretches, YARDSTICK_NS, dtype=np.int64)
+        self.clock.advance(int(times.sum() + yardstick.sum()))
+        return Samples(times, yardstick)
 
 
 def products_ns(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> float:

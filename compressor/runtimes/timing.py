@@ -9,12 +9,14 @@ when an engine runs alone.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.errors import UnavailableError
+from compressor.errors import CompressorError, UnavailableError
 from compressor.runtimes.base import Clock, Engine, Feeds
+from compressor.runtimes.samples import STRETCH_RUNS, Samples
 
 WARM_UP_RUNS, WARM_UP_LEAST = 60, 3
 WARM_UP_SECONDS = 1.0
@@ -45,16 +47,31 @@ class Timings:
 
 
 def engine_subject(engine: Engine, feeds: Sequence[Feeds]) -> Subject:
-    """Run an engine on one input after the other, round and round."""
+    """Run an engine on one input after the other, round and round.
+
+    The subject raises `UnavailableError` where the engine fails, whatever its runtime raises.
+    """
     inputs = cycle([{name: feed[name] for name in engine.inputs} for feed in feeds])
-    return lambda: engine.run(next(inputs))
+
+    def run() -> NDArray[Any]:
+        try:
+            return engine.run(next(inputs))
+        except CompressorError:
+            raise
+        except Exception as error:  # every runtime has its own
+            raise UnavailableError(
+                f"the engine failed in the middle of a measurement: {error}; see that the device is still there, and "
+                "give the same command again, which continues where it was"
+            ) from error
+
+    return run
 
 
 def warm_up(subject: Subject, clock: Clock, *, seconds: float = WARM_UP_SECONDS) -> int:
     """Run until the last ten runs are as fast as the ten before (or enough was tried); returns the number of runs."""
     times: list[int] = []
     begin = clock()
-    while len(times) < WARM_UP_RUNS and (len(times) < WARM_UP_LEAST or clock() - begin < seconds * 1e9):
+    while len(times) < WARM_UP_RUNS and (len(times) < WARM_UP_LEAST or elapsed_ns(clock, begin) < seconds * 1e9):
         times.append(_timed(subject, clock))
         if len(times) >= 20:
             before, now = np.median(times[-20:-10]), np.median(times[-10:])
@@ -98,7 +115,7 @@ def time_interleaved(
     marks: list[int] = []
     rewarm = len(subjects) > 1 and evict is None
     begin = clock()
-    while len(marks) < min_rounds or (len(marks) != max_rounds and clock() - begin < seconds * 1e9):
+    while len(marks) < min_rounds or (len(marks) != max_rounds and elapsed_ns(clock, begin) < seconds * 1e9):
         marks.append(_timed(yardstick, clock, yardstick))  # the first one brings its code back into the caches
         for name, subject in subjects.items():
             if rewarm:
@@ -107,18 +124,28 @@ def time_interleaved(
     return Timings({name: np.array(rows, dtype=np.int64) for name, rows in samples.items()}, np.array(marks))
 
 
-def time_alone(
-    subject: Subject, *, clock: Clock, seconds: float, yardstick: Subject
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Consecutive runs of one subject after warm-up: raw times in nanoseconds, no sample dropped, no correction.
+def time_alone(subject: Subject, *, clock: Clock, seconds: float, yardstick: Subject) -> Samples:
+    """Consecutive runs of one subject after warm-up: raw times, no sample dropped, no correction.
 
-    Returns:
-        The times of all runs, and of a yardstick before every 16th run.
+    Raises:
+        UnavailableError: The clock went backwards.
     """
     timings = time_interleaved(
-        {"subject": subject}, clock=clock, seconds=seconds, yardstick=yardstick, burst=16, min_rounds=4
+        {"subject": subject}, clock=clock, seconds=seconds, yardstick=yardstick, burst=STRETCH_RUNS, min_rounds=4
     )
-    return timings.samples["subject"].ravel(), timings.yardstick
+    return Samples(timings.samples["subject"].ravel(), timings.yardstick)
+
+
+def elapsed_ns(clock: Clock, begin: int) -> int:
+    """Nanoseconds since `begin`, a time of the same clock.
+
+    Raises:
+        UnavailableError: The clock went backwards.
+    """
+    spent = clock() - begin
+    if spent < 0:
+        raise UnavailableError(f"the clock went backwards by {-spent} ns during a measurement: run it again")
+    return spent
 
 
 def _timed(subject: Subject, clock: Clock, before: Subject | None = None) -> int:
@@ -126,7 +153,4 @@ def _timed(subject: Subject, clock: Clock, before: Subject | None = None) -> int
         before()
     begin = clock()
     subject()
-    spent = clock() - begin
-    if spent < 0:
-        raise UnavailableError(f"the clock went backwards by {-spent} ns during a measurement: run it again")
-    return spent
+    return elapsed_ns(clock, begin)

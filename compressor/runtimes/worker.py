@@ -4,27 +4,46 @@ Loads neither torch nor onnx, so that nothing but the runtime is in the process.
 """
 
 import json
-import sys
 from pathlib import Path
 
-import numpy as np
-
+from compressor.errors import UnavailableError
+from compressor.profiles import usable_threads
 from compressor.records.latency import CompileOptions
-from compressor.runtimes.local import LocalDevice, read_feeds
+from compressor.runtimes.fresh import read_feeds, run_worker
+from compressor.runtimes.local import LocalDevice
 from compressor.runtimes.timing import engine_subject, time_alone
 
 
 def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
-    """Time the engine that the spec names and write the raw times."""
+    """Time the engine that the spec names and write the raw times with their yardstick.
+
+    Raises:
+        UnavailableError: The engine or the clock failed, or CPUs that the threads need were taken away.
+    """
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
     options = CompileOptions(
         spec["options"]["threads"], tuple(spec["options"]["disabled_fusions"]), spec["options"]["optimise"]
     )
     device = LocalDevice()
     subject = engine_subject(device.compile(Path(spec["model"]), options), read_feeds(Path(feeds_path)))
-    times, _ = time_alone(subject, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
-    np.save(samples_path, times)
+    samples = time_alone(subject, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
+    check_still_usable(options.threads)
+    samples.save(Path(samples_path))
+
+
+def check_still_usable(threads: int) -> None:
+    """Refuse times that were measured while CPUs were taken away.
+
+    Raises:
+        UnavailableError: Fewer threads can run at once now than the engine has.
+    """
+    usable = usable_threads()
+    if usable < threads:
+        raise UnavailableError(
+            f"CPUs were taken away during the measurement: the engine has {threads} threads, the process may use "
+            f"{usable} CPUs now. Give them back (affinity, cgroup quota), or ask for fewer with --threads"
+        )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_worker(main)

@@ -15,6 +15,7 @@ from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget
 from compressor.records.stages import Rung
 from compressor.runtimes.base import Device, Feeds
+from compressor.runtimes.samples import all_times
 from compressor.runtimes.statistics import summarise
 from compressor.runtimes.timing import engine_subject, time_interleaved
 
@@ -53,7 +54,7 @@ def fresh_latency(
     loaded = device.save_engine(model, options, path)
     samples = device.fresh_samples(path, feeds, loaded, seconds=seconds, processes=processes)
     path.unlink()
-    return summarise(samples), np.concatenate(samples)
+    return summarise(samples), all_times(samples)
 
 
 def climb(

@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.runtimes.base import Feeds
-from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
+from compressor.runtimes.fresh import fresh_processes, read_feeds, run_worker
+from compressor.runtimes.local import LocalDevice
+from compressor.runtimes.samples import Samples
 from compressor.runtimes.timing import engine_subject, time_alone
 from compressor.tasks.outputs import engine_outputs
 from compressor.tasks.tokens import Tokens
@@ -23,7 +24,7 @@ from compressor.teachers.outputs import reads_tokens
 
 def eager_baseline(
     folder: Path, feeds: Sequence[Feeds], tokens: Path, outputs: Path, *, threads: int, seconds: float, pad_id: int
-) -> NDArray[np.int64]:
+) -> Samples:
     """Time `transformers`' own model and let it answer a data set.
 
     Args:
@@ -37,10 +38,11 @@ def eager_baseline(
         pad_id: Token id of padding.
 
     Returns:
-        Raw times in nanoseconds.
+        Raw times and their yardstick.
 
     Raises:
-        UnavailableError: The process failed.
+        ResourceError: The process was killed, as the system does when memory runs out.
+        UnavailableError: The process failed or died.
     """
     spec: dict[str, object] = {
         "teacher": str(folder.resolve()),
@@ -83,9 +85,9 @@ def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
         np.save(spec["outputs"], logits)
         torch.set_num_threads(spec["threads"])
         subject = engine_subject(engine, feeds)
-        times, _ = time_alone(subject, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
-    np.save(samples_path, times)
+        samples = time_alone(subject, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)
+    samples.save(Path(samples_path))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_worker(main)

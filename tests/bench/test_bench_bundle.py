@@ -12,10 +12,12 @@ import pytest
 from bundles import make_bundle
 
 from compressor.bench import bench_bundle, cold
-from compressor.bench.bundle import BATCHES, length_buckets
+from compressor.bench.bundle import BATCHES, SECONDS, length_buckets
 from compressor.cli.app import run
+from compressor.cli.bench import environment
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import ENGINE, EVALUATION, EvaluationData
+from compressor.profiles import fingerprint
 from compressor.records.architecture import Precision
 from compressor.records.bench import BenchResult, check_bench
 from compressor.records.latency import CompileOptions
@@ -68,7 +70,8 @@ def test_latency_is_that_of_the_device_at_the_workload(
     assert [p.percent for p in result.latency.percentiles] == [50, 90, 95, 99]
     for found in result.latency.percentiles:
         assert found.value_ms == found.low_ms == found.high_ms == pytest.approx(expected)
-    assert (result.latency.samples, result.latency.processes) == (1000, 5)
+    assert (result.latency.processes, result.latency.disturbed_share) == (5, 0.0)
+    assert result.latency.samples == pytest.approx(SECONDS / (expected / 1e3), rel=0.01)
     assert result.latency.rows_per_s == pytest.approx(1e3 / expected)
 
 
@@ -153,9 +156,24 @@ def test_the_command_prints_tables_or_one_document(
     assert "bench: done in" in printed.err
     assert run(["bench", str(bundle)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[3:7]] == ["p50", "p90", "p95", "p99"]
+    assert lines[2] == "the machine was disturbed for 0.0 % of the time"
+    assert [line.split()[0] for line in lines[4:8]] == ["p50", "p90", "p95", "p99"]
     assert any(line.startswith("32 ") for line in lines)
-    assert lines[-2].startswith("cold start: ")
+    cold_start = next(i for i, line in enumerate(lines) if line.startswith("cold start: "))
+    assert lines[cold_start + 2] == environment(found.device)
+    assert lines[cold_start + 3 :] == list(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cpu_quota": 2.5, "smt": True, "governor": "powersave"}, "quota 2.5 CPUs, SMT on, governor powersave"),
+        ({"cpu_quota": None, "smt": None, "governor": None}, "quota none, SMT unknown, governor unknown"),
+    ],
+)
+def test_the_environment_that_timing_depends_on_is_said(changes: dict[str, Any], words: str) -> None:
+    device = replace(fingerprint(), model="a CPU", affinity_cores=3, logical_cores=8, **changes)
+    assert environment(device) == f"a CPU: 3 of 8 hardware threads, {words}"
 
 
 @pytest.mark.heavy

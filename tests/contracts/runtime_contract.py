@@ -14,6 +14,7 @@ from compressor.encoder import INPUTS
 from compressor.errors import UnavailableError
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import Device
+from compressor.runtimes.samples import STRETCH_RUNS
 
 SHAPE = tiny((2, 32), (1, 16))
 BATCH = masked_batch(SHAPE)
@@ -71,8 +72,13 @@ class RuntimeContract:
         path.write_bytes(model)
         feeds = [FULL, masked_batch(SHAPE, (6,), seed=1)]
         samples = self.device().fresh_samples(path, feeds, CompileOptions(1), seconds=0.02, processes=2)
-        assert [times.dtype for times in samples] == [np.int64, np.int64]
-        assert all(times.ndim == 1 and times.size >= 16 and times.min() > 0 for times in samples)
+        assert len(samples) == 2
+        for times, yardstick in samples:
+            assert (times.dtype, yardstick.dtype) == (np.int64, np.int64)
+            assert times.ndim == yardstick.ndim == 1
+            assert times.size >= STRETCH_RUNS
+            assert yardstick.size == -(-times.size // STRETCH_RUNS)  # one before each stretch
+            assert min(times.min(), yardstick.min()) > 0
 
     def test_the_clock_and_the_yardstick_advance(self) -> None:
         device = self.device()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compressor.profiles import fingerprint, usable_threads
+from compressor.errors import InputError
+from compressor.profiles import check_threads, fingerprint, usable_threads
 from compressor.profiles.cgroup import cpu_quota
 from compressor.records import serial
 from compressor.records.profile import DeviceFingerprint, check_fingerprint
@@ -62,6 +63,16 @@ def test_threads_are_the_smaller_of_affinity_and_quota(
     assert usable_threads(tmp_path, affinity=affinity) == expected
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_threads_that_may_run_at_once_are_kept(threads: int) -> None:
+    assert check_threads(threads, 4) == threads
+
+
+def test_more_threads_than_may_run_at_once_are_refused() -> None:
+    with pytest.raises(InputError, match=r"expected at most 4, the cores that .* got 5; more would make threads wait"):
+        check_threads(5, 4)
+
+
 def test_threads_of_this_process() -> None:
     assert usable_threads() >= 1
 
@@ -84,6 +95,14 @@ def test_fingerprint_of_an_x86_machine(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.architecture == "x86_64"
     assert found.flags == ("avx2", "fma", "avx512_vnni")
     assert (found.smt, found.governor, found.virtualised) == (True, "powersave", False)
+    assert (found.cpu_quota, found.affinity_cores) == (None, min(usable_threads(tmp_path), found.logical_cores))
+
+
+def test_a_quota_is_in_the_fingerprint_as_it_is(tmp_path: Path) -> None:
+    plant(tmp_path, {SELF: "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"})
+    found = fingerprint(tmp_path)
+    assert (found.cpu_quota, found.usable_cores) == (1.5, 1)
+    assert found.key != fingerprint(tmp_path / "nothing here").key
 
 
 def test_fingerprint_of_an_arm_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,9 @@ from compressor.report import HEADER, cells, markdown, plain_table, promises, pr
 
 @pytest.fixture
 def report() -> Report:
-    summary = LatencySummary(2.0, 2.2, 2.4, 3.0, samples=5000, processes=3)
+    summary = LatencySummary(2.0, 2.2, 2.4, 3.0, samples=5000, processes=3, disturbed_share=0.125)
     verification = Verification(
-        LatencyResult(summary, 2.5, 0.981, 0.973, 0.989, 0, 10.5, Verdict.MET),
+        LatencyResult(summary, 2.5, 0.981, 0.973, 0.989, 97.4, 0, 10.5, Verdict.MET),
         AccuracyResult("accuracy", 89.5, 88.0, 91.0, 0.75, -0.2, 1.7, 0.97, 1821, Verdict.MET),
         NumericsResult(2e-6, 1e-3, 0.0, 1821, Verdict.MET),
         SizeResult(9_500_000, 500_000, Verdict.MET),
@@ -81,7 +81,8 @@ def test_every_promise_has_its_line_with_what_was_measured(report: Report) -> No
     latency, accuracy, numerics = promises(report)
     assert latency == (
         "latency met: 98.10 % of runs within 2.5 ms (at 99 % confidence at least 97.30 %, promised 95 %; batch 1, "
-        "length 56, 2 thread(s); 5000 runs in 3 processes, 10.5 s)"
+        "length 56, 2 thread(s); 5000 runs in 3 processes, worth 97 independent ones, 10.5 s, 12.5 % of the time "
+        "disturbed)"
     )
     assert accuracy == (
         "accuracy met: accuracy drops by 0.75 points (95 % interval -0.20 to 1.70; allowed 1; 1821 untruncated rows "

@@ -39,12 +39,17 @@ def samples(seed: int, tmp_path: Path) -> NDArray[np.int64]:
     path.write_bytes(random_encoder(shape).emit().SerializeToString())
     device = FakeDevice(noise=0.05, seed=seed)
     feeds = [masked_batch(shape, (4,))]
-    return np.stack(device.fresh_samples(path, feeds, OPTIONS, seconds=1, processes=2))
+    return np.stack([found.times for found in device.fresh_samples(path, feeds, OPTIONS, seconds=0.02, processes=2)])
 
 
 def test_times_depend_on_the_seed_alone(tmp_path: Path) -> None:
     assert np.array_equal(samples(3, tmp_path), samples(3, tmp_path))
     assert not np.array_equal(samples(3, tmp_path), samples(4, tmp_path))
+
+
+def test_every_process_gets_its_share_of_virtual_time(tmp_path: Path) -> None:
+    times = samples(0, tmp_path)
+    assert times.sum(axis=1) == pytest.approx([0.01e9] * 2, rel=0.1)
 
 
 def test_noise_is_log_normal_around_the_cost(tmp_path: Path) -> None:

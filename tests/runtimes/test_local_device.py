@@ -1,6 +1,9 @@
 """ONNX Runtime on this machine: the contract, strictness, and what its optimiser made of a graph."""
 
+import json
+import os
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +13,14 @@ import pytest
 from contracts.runtime_contract import BATCH, SHAPE, RuntimeContract
 from tiny_models import random_encoder, tiny
 
-from compressor.errors import ResourceError, UnavailableError
+import compressor
+from compressor.errors import InputError, ResourceError, UnavailableError
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import CompileOptions
-from compressor.runtimes import onnxruntime_cpu
-from compressor.runtimes.local import LocalDevice, fresh_processes, read_feeds
+from compressor.runtimes import local, onnxruntime_cpu, worker
+from compressor.runtimes.fresh import fresh_processes, read_feeds
+from compressor.runtimes.local import LocalDevice
 
 
 class TestLocalDevice(RuntimeContract):
@@ -92,11 +97,81 @@ def test_a_module_that_is_not_there_says_so() -> None:
         fresh_processes("compressor.nothing", {}, [], processes=1)
 
 
+def worker_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """A module `doomed` that fresh processes can run."""
+    (tmp_path / "doomed.py").write_text(code, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(compressor.__file__).parents[1]}")
+
+
 def test_a_process_that_the_system_kills_is_a_lack_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "greedy.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(ResourceError, match="a measuring process was killed, as the system does when memory runs out"):
-        fresh_processes("greedy", {}, [], processes=1)
+    worker_that(tmp_path, monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(ResourceError, match=r"the process was killed, as the system does when memory runs out: free"):
+        fresh_processes("doomed", {}, [], processes=1)
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGTERM"])
+def test_a_process_that_dies_of_a_signal_is_a_device_that_is_gone(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"""
+import os, resource, signal, sys
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+print("the last words", file=sys.stderr, flush=True)
+os.kill(os.getpid(), signal.{name})
+"""
+    worker_that(tmp_path, monkeypatch, code)
+    message = rf"the process died of {name}: the last words; .* was taken away\. The same command continues"
+    with pytest.raises(UnavailableError, match=message):
+        fresh_processes("doomed", {}, [], processes=2)
+
+
+def test_an_error_of_ours_ends_a_process_with_its_message_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+from compressor.errors import UnavailableError
+from compressor.runtimes.fresh import run_worker
+def main(*paths):
+    raise UnavailableError("the clock went backwards")
+run_worker(main)
+"""
+    worker_that(tmp_path, monkeypatch, code)
+    with pytest.raises(UnavailableError, match=r"failed with status 1: the clock went backwards$"):
+        fresh_processes("doomed", {}, [], processes=1)
+
+
+@pytest.mark.parametrize("call", ["compile", "save", "fresh"])
+def test_more_threads_than_may_run_at_once_are_refused(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "usable_threads", lambda: 2)
+    device, model, three = LocalDevice(), random_encoder(SHAPE).emit().SerializeToString(), CompileOptions(3)
+    calls = {
+        "compile": lambda: device.compile(model, three),
+        "save": lambda: device.save_engine(model, three, tmp_path / "e.onnx"),
+        "fresh": lambda: device.fresh_samples(tmp_path / "e.onnx", [BATCH], three, seconds=0.01, processes=1),
+    }
+    with pytest.raises(InputError, match=r"--threads: expected at most 2, the cores that this process may .* got 3"):
+        calls[call]()
+    assert not list(tmp_path.iterdir())
+    device.compile(model, CompileOptions(2))
+
+
+def test_cpus_that_are_taken_away_while_it_measures_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The affinity mask shrinks under a worker with two threads: it was fine to compile, its times mean nothing."""
+    (tmp_path / "e.onnx").write_bytes(random_encoder(SHAPE).emit().SerializeToString())
+    (tmp_path / "spec.json").write_text(
+        json.dumps({"model": str(tmp_path / "e.onnx"), "options": asdict(CompileOptions(2)), "seconds": 0.01})
+    )
+    np.savez(tmp_path / "feeds.npz", **{f"0.{name}": value for name, value in BATCH.items()})
+    monkeypatch.setattr(local, "usable_threads", lambda: 2)
+    monkeypatch.setattr(worker, "usable_threads", lambda: 1)
+    message = "CPUs were taken away .* the engine has 2 threads, the process may use 1 CPUs now. Give them back"
+    with pytest.raises(UnavailableError, match=message):
+        worker.main(*(str(tmp_path / name) for name in ("spec.json", "feeds.npz", "samples.npz")))
+    assert not (tmp_path / "samples.npz").exists()
 
 
 def test_the_worker_gets_inputs_in_order(tmp_path: Path) -> None:

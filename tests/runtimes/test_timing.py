@@ -157,6 +157,43 @@ def test_a_clock_that_goes_backwards_is_an_error() -> None:
         timed(bench, {"a": bench.subject("a", chain(repeat(100, 22), repeat(-7)))})
 
 
+def test_a_clock_that_goes_backwards_between_runs_is_an_error_too() -> None:
+    """Otherwise a loop that waits for its time to pass could go on for ever."""
+    bench = Bench()
+
+    def subject() -> None:
+        bench.clock.advance(100)
+
+    def yardstick() -> None:
+        bench.clock.advance(50)
+
+    readings = iter([*range(0, 100_000, 100)][:200])
+
+    def clock() -> int:
+        return next(readings, -5_000)
+
+    with pytest.raises(UnavailableError, match="the clock went backwards by"):
+        time_interleaved({"a": subject}, clock=clock, seconds=1e9, yardstick=yardstick)
+
+
+def test_an_engine_that_fails_in_the_middle_is_a_device_that_is_gone() -> None:
+    class Engine:
+        inputs = ("x",)
+        runs = 0
+
+        def run(self, feeds: object) -> None:
+            self.runs += 1
+            bench.clock.advance(100)
+            if self.runs == 40:
+                raise RuntimeError("device lost")
+
+    bench = Bench()
+    subject = engine_subject(Engine(), [{"x": 0}])  # type: ignore[arg-type]
+    message = "the engine failed in the middle of a measurement: device lost; see that the device is still there"
+    with pytest.raises(UnavailableError, match=message):
+        time_alone(subject, clock=bench.clock, seconds=1.0, yardstick=bench.subject("|", repeat(50)))
+
+
 def test_an_engine_gets_one_input_after_the_other_and_only_its_own() -> None:
     class Engine:
         inputs = ("x",)

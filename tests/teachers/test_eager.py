@@ -9,6 +9,7 @@ from teachers.families import KINDS, LABELS, saved
 
 from compressor.encoder import INPUTS
 from compressor.records.task import TaskKind
+from compressor.runtimes.samples import STRETCH_RUNS
 from compressor.tasks import Tokens
 from compressor.teachers import load_teacher
 from compressor.teachers.eager import eager_baseline
@@ -22,7 +23,7 @@ def test_it_answers_as_the_canonical_encoder(kind: TaskKind, tmp_path: Path) -> 
     ids = np.random.default_rng(0).integers(5, 120, size=LENGTHS.sum()).astype(np.int32)
     tokens = Tokens(ids, np.zeros(len(ids), np.uint8), np.concatenate([[0], np.cumsum(LENGTHS)]))
     tokens.save(tmp_path / "tokens")
-    times = eager_baseline(
+    times, yardstick = eager_baseline(
         tmp_path / "teacher",
         [tokens.padded([0], 0)],
         tmp_path / "tokens",
@@ -33,6 +34,7 @@ def test_it_answers_as_the_canonical_encoder(kind: TaskKind, tmp_path: Path) -> 
     )
     assert len(times) > 0
     assert (times > 0).all()
+    assert len(yardstick) == len(times) // STRETCH_RUNS
     encoder = load_teacher(tmp_path / "teacher").encoder
     expected = []
     for row in range(len(tokens)):
