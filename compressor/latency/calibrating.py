@@ -25,15 +25,15 @@ from compressor.records.latency import Calibration, LatencyTable, Measured
 from compressor.records.promise import Workload
 from compressor.runtimes.base import Feeds
 from compressor.runtimes.statistics import median_with_error
-from compressor.runtimes.timing import Subject, time_interleaved
+from compressor.runtimes.timing import Subject, Timings, time_interleaved
 from compressor.space import sample_architecture
 
 MODELS = 10
 SMALLEST_SHARE = 0.05  # of the teacher's latency
 SEED = 20261121
-SECONDS = 0.15  # of one visit
+SECONDS = 0.12  # of one visit
 MIN_ROUNDS, MAX_ROUNDS = 4, 40
-WARM_UP_SECONDS = 0.1
+WARM_UP_SECONDS = 0.05
 SIZES = np.geomspace(1 / 16, 4, 49)  # tried, as shares of the last cache
 EXPECTED_SIZE = 0.5
 SCALE_SPREAD, SIZE_SPREAD = 0.05, 1.0  # of the priors: standard deviation of the scale, and of the size's logarithm
@@ -77,8 +77,9 @@ class WholeModel:
     def visit(self, seconds: float = SECONDS) -> None:
         """Time it for a moment; a moment that was disturbed is repeated."""
         device, disturbance = self._bench.device, self._bench.disturbance
-        while True:
-            timings = time_interleaved(
+
+        def take() -> Timings:
+            return time_interleaved(
                 {"model": self._subject},
                 clock=device.clock,
                 seconds=seconds,
@@ -87,12 +88,10 @@ class WholeModel:
                 max_rounds=MAX_ROUNDS,
                 warm_up_seconds=WARM_UP_SECONDS,
             )
-            quiet = disturbance.quiet_rounds(timings)
-            if not disturbance.repeat(quiet):
-                break
-        per_round = timings.per_round("model")
-        self._times.append(disturbance.corrected(per_round[quiet] if quiet.any() else per_round, timings, quiet))
-        self._excesses.append(disturbance.excess(timings, quiet))
+
+        found = disturbance.slice(take)
+        self._times.append(disturbance.corrected(found.timings.per_round("model"), found))
+        self._excesses.append(found.excess)
 
     @property
     def measured(self) -> Measured:

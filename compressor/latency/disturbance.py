@@ -1,31 +1,62 @@
 """Tells measurements on a quiet machine from those that something disturbed, over a whole table.
 
     quiet level  = the lowest of the lower deciles of the yardstick in all slices so far
-    quiet round  = yardstick <= 1.25 x quiet level
-    excess       = median yardstick / quiet level - 1, of a slice without a quiet round
+    quiet round  = yardstick <= 1.25 x quiet level, in a slice whose memory is quiet
+    quiet memory = memory yardstick before and behind the slice <= 1.5 x its lowest so far
+    excess       = share by which the times of a slice without a quiet round may be too long
 
 One slice of a tenth of a second may be disturbed from its first round to its last, and then knows of no quiet level;
-the table, which takes half a minute, does.
+the table, which takes half a minute, does. Two yardsticks, since a neighbour on another core leaves the speed of this
+one as it is and still takes the cache and the memory that both share: then a model of 5 MB was seen to run twice as
+long while arithmetic took what it always takes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.runtimes.base import Device
 from compressor.runtimes.samples import DISTURBED_ABOVE, quiet_level
-from compressor.runtimes.timing import Timings
+from compressor.runtimes.timing import Timings, elapsed_ns
 
+MEMORY_DISTURBED_ABOVE = 1.5
+MEMORY_EXCESS = 0.1  # of models that fit into the caches; 5 to 20 % were seen where the yardstick was just above
 MOSTLY = 0.5
 # Slices that may be measured again for one table; a neighbour that stays must not stretch it without end.
 REPEATS = 30
 
 
-class Disturbance:
-    """What a table knows of its machine."""
+@dataclass(frozen=True)
+class Slice:
+    """Interleaved timings of a tenth of a second or so.
 
-    def __init__(self) -> None:
-        self._quiet_ns = float("inf")
+    Attributes:
+        timings: Raw.
+        quiet: [rounds], those that nothing disturbed.
+        excess: Share by which the times may be too long; 0 where there are quiet rounds to be taken instead.
+    """
+
+    timings: Timings
+    quiet: NDArray[np.bool_]
+    excess: float
+
+    def chosen(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of one value per round, those of the quiet rounds, all where none is."""
+        return values[self.quiet] if self.quiet.any() else values
+
+
+class Disturbance:
+    """What a table knows of its machine.
+
+    Args:
+        device: Whose yardsticks are looked at.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._quiet_ns = self._quiet_memory_ns = float("inf")
         self._reference_ns = 0.0
         self._repeats_left = REPEATS
         self._ops, self._disturbed_ops = 0, 0
@@ -35,29 +66,47 @@ class Disturbance:
         """Of the ops, those that were measured without a quiet machine."""
         return self._disturbed_ops / max(1, self._ops)
 
-    def quiet_rounds(self, timings: Timings) -> NDArray[np.bool_]:
-        """[rounds]: the yardstick before the round was as fast as it is on the quiet machine."""
+    def slice(self, take: Callable[[], Timings]) -> Slice:
+        """Timings, taken again while most of their rounds are disturbed and there are tries left."""
+        while True:
+            before = self._memory_ns()
+            timings = take()
+            memory = max(before, self._memory_ns()) / self._quiet_memory_ns
+            found = self._judged(timings, memory)
+            if found.quiet.mean() >= MOSTLY or self._repeats_left == 0:
+                return found
+            self._repeats_left -= 1
+
+    def _memory_ns(self) -> int:
+        """Time of the memory yardstick, run once before to bring its own data into the caches."""
+        self._device.memory_yardstick()
+        begin = self._device.clock()
+        self._device.memory_yardstick()
+        spent = elapsed_ns(self._device.clock, begin)
+        self._quiet_memory_ns = min(self._quiet_memory_ns, max(spent, 1))
+        return spent
+
+    def _judged(self, timings: Timings, memory: float) -> Slice:
         self._quiet_ns = min(self._quiet_ns, quiet_level(timings.yardstick))
-        return np.asarray(timings.yardstick <= DISTURBED_ABOVE * self._quiet_ns)
+        if memory > MEMORY_DISTURBED_ABOVE:
+            return Slice(timings, np.zeros(timings.yardstick.shape, np.bool_), MEMORY_EXCESS)
+        quiet = np.asarray(timings.yardstick <= DISTURBED_ABOVE * self._quiet_ns)
+        excess = 0.0 if quiet.any() else float(np.median(timings.yardstick)) / self._quiet_ns - 1
+        return Slice(timings, quiet, excess)
 
-    def corrected(
-        self, values: NDArray[np.float64], timings: Timings, quiet: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """Times of a slice as they would be at the speed that the machine had in the table's first slice."""
-        level = float(np.median(timings.yardstick[quiet] if quiet.any() else timings.yardstick))
+    def corrected(self, values: NDArray[np.float64], found: Slice) -> NDArray[np.float64]:
+        """Values of a slice's rounds as they would be at the speed that the core had in the table's first slice.
+
+        Args:
+            values: One per round, any unit.
+            found: The slice.
+
+        Returns:
+            Those of the quiet rounds, of all where none is.
+        """
+        level = float(np.median(found.chosen(found.timings.yardstick.astype(np.float64))))
         self._reference_ns = self._reference_ns or level
-        return values * (self._reference_ns / level)
-
-    def repeat(self, quiet: NDArray[np.bool_]) -> bool:
-        """Whether a slice should be measured again: most of its rounds were disturbed, and there are tries left."""
-        if quiet.mean() >= MOSTLY or self._repeats_left == 0:
-            return False
-        self._repeats_left -= 1
-        return True
-
-    def excess(self, timings: Timings, quiet: NDArray[np.bool_]) -> float:
-        """Share by which the times of a slice may be too long; 0 where it has quiet rounds to be taken instead."""
-        return 0.0 if quiet.any() else float(np.median(timings.yardstick)) / self._quiet_ns - 1
+        return found.chosen(values) * (self._reference_ns / level)
 
     def noted(self, excesses: Sequence[float]) -> float:
         """Close the measurement of an op: the mean excess of its slices."""
@@ -65,4 +114,3 @@ class Disturbance:
         self._ops += 1
         self._disturbed_ops += excess > 0
         return excess
-

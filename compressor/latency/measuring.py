@@ -32,10 +32,10 @@ FEW_LARGE, MANY_LARGE = 1, 3
 LARGE_BYTES = 2**20  # a copy's weights from here on: six copies of it would not stay in the caches
 # Copies of an op with more weights than this leave the caches that hold the rest: see `Extrapolated`.
 CACHED_BYTES = 4 * 2**20
-TARGET_ERROR = 0.006
-SLICE_SECONDS, MAX_SLICES = 0.1, 4
+TARGET_ERROR = 0.008
+SLICE_SECONDS, MAX_SLICES = 0.1, 3
 MIN_ROUNDS, MAX_ROUNDS = 6, 60  # of a slice
-WARM_UP_SECONDS = 0.15
+WARM_UP_SECONDS, EVICTED_WARM_UP_SECONDS = 0.08, 0.02
 LONG_RUN_NS = 2_000_000  # from here on the first runs of a burst tell as much as the others
 POSITIONS = 16  # different inputs of a stem, whose time includes looking up their embeddings
 
@@ -59,7 +59,7 @@ class Bench:
     @cached_property
     def disturbance(self) -> Disturbance:
         """What is known of the machine from all ops so far."""
-        return Disturbance()
+        return Disturbance(self.device)
 
     def subject(self, model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Subject:
         """A call that runs a model."""
@@ -67,7 +67,7 @@ class Bench:
 
 
 def measure_op(bench: Bench, op: OpKey) -> TableEntry:
-    """Cost of one op, cached and uncached, each until its standard error is 0.6 % or the time for it is used up.
+    """Cost of one op, cached and uncached, each until its standard error is 0.8 % or the time for it is used up.
 
     Slices of time that were disturbed are measured again. If the machine never was quiet, the share by which the cost
     may be too high is part of its error.
@@ -101,10 +101,9 @@ def _measure(bench: Bench, subjects: dict[str, Subject], copies: int, *, evict: 
     begin = device.clock()
     subjects["many"]()
     long = device.clock() - begin >= LONG_RUN_NS
-    rounds: list[NDArray[np.float64]] = []
-    excesses: list[float] = []
-    while len(rounds) < MAX_SLICES:
-        timings = time_interleaved(
+
+    def take() -> Timings:
+        return time_interleaved(
             subjects,
             clock=device.clock,
             seconds=SLICE_SECONDS,
@@ -113,13 +112,15 @@ def _measure(bench: Bench, subjects: dict[str, Subject], copies: int, *, evict: 
             min_rounds=MIN_ROUNDS,
             max_rounds=MAX_ROUNDS,
             evict=device.evict if evict else None,
-            warm_up_seconds=WARM_UP_SECONDS,
+            warm_up_seconds=EVICTED_WARM_UP_SECONDS if evict else WARM_UP_SECONDS,
         )
-        quiet = disturbance.quiet_rounds(timings)
-        if disturbance.repeat(quiet):
-            continue
-        rounds.append(disturbance.corrected(_per_copy(timings, quiet, copies), timings, quiet))
-        excesses.append(disturbance.excess(timings, quiet))
+
+    rounds: list[NDArray[np.float64]] = []
+    excesses: list[float] = []
+    while len(rounds) < MAX_SLICES:
+        found = disturbance.slice(take)
+        rounds.append(disturbance.corrected(_per_copy(found.timings, copies), found))
+        excesses.append(found.excess)
         cost = median_with_error(np.concatenate(rounds))
         if cost.standard_error_us <= TARGET_ERROR * cost.value_us:
             break
@@ -166,9 +167,9 @@ def _beyond(fitting: Sequence[TableEntry], entry: TableEntry) -> TableEntry:
     return replace(entry, cached=Measured(value, value - high.cached.value_us, high.cached.samples))
 
 
-def _per_copy(timings: Timings, quiet: NDArray[np.bool_], copies: int) -> NDArray[np.float64]:
-    """Cost of one copy in each quiet round, in all where none is, in microseconds."""
+def _per_copy(timings: Timings, copies: int) -> NDArray[np.float64]:
+    """Cost of one copy in each round, in microseconds."""
     difference = timings.per_round("many")
     if "few" in timings.samples:
         difference = difference - timings.per_round("few")
-    return (difference[quiet] if quiet.any() else difference) / copies
+    return difference / copies

@@ -48,6 +48,9 @@ class Device(Protocol):
     def yardstick(self) -> object:
         """A fixed piece of work, to tell a disturbed stretch of time from a quiet one."""
 
+    def memory_yardstick(self) -> object:
+        """A fixed piece of work that reads what should be in the last cache, to tell when others use it too."""
+
     def evict(self) -> object:
         """Push everything out of the processor's caches, so that the next run reads its weights from memory."""
 

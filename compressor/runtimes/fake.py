@@ -90,6 +90,11 @@ class FakeDevice:
         self.clock.advance(YARDSTICK_NS)
         return None
 
+    def memory_yardstick(self) -> object:
+        """See `Device`."""
+        self.clock.advance(YARDSTICK_NS)
+        return None
+
     def evict(self) -> object:
         """See `Device`; the fake has no caches."""
         return None

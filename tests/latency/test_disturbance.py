@@ -7,7 +7,7 @@ import pytest
 from tiny_models import tiny
 
 from compressor.latency import feed_forward_op, measure_table
-from compressor.latency.disturbance import REPEATS, Disturbance
+from compressor.latency.disturbance import MEMORY_EXCESS, REPEATS, Disturbance, Slice
 from compressor.latency.measuring import Bench, measure_op
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
@@ -36,28 +36,87 @@ class DisturbedDevice(FakeDevice):
         return None
 
 
+class Scripted(FakeDevice):
+    """Its memory yardstick takes what the test says, one after the other, then what it took last."""
+
+    def __init__(self, *memory_ns: int) -> None:
+        super().__init__()
+        self._memory_ns = list(memory_ns)
+
+    def memory_yardstick(self) -> object:
+        self.clock.advance(self._memory_ns.pop(0) if len(self._memory_ns) > 1 else self._memory_ns[0])
+        return None
+
+
 def rounds(*yardstick: int) -> Timings:
     return Timings({}, np.array(yardstick, dtype=np.int64))
 
 
+def slices(disturbance: Disturbance, *timings: Timings) -> list[Slice]:
+    """As many slices as can be had from these timings, each of which is taken once."""
+    left = list(timings)
+    found = []
+    while left:
+        found.append(disturbance.slice(lambda: left.pop(0)))
+    return found
+
+
 def test_a_round_is_quiet_where_the_yardstick_is_near_its_best() -> None:
-    quiet = Disturbance().quiet_rounds(rounds(50, 50, 63, 62, 500, 50, 51, 49))
-    assert quiet.tolist() == [True, True, False, False, False, True, True, True]  # at most 1.25 x 49
+    (found,) = slices(Disturbance(FakeDevice()), rounds(50, 50, 63, 62, 500, 50, 51, 49))
+    assert found.quiet.tolist() == [True, True, False, False, False, True, True, True]  # at most 1.25 x 49
+    assert found.excess == 0.0
+    assert found.chosen(np.arange(8.0)).tolist() == [0, 1, 5, 6, 7]
 
 
-def test_a_slice_that_was_disturbed_all_along_is_recognised_by_the_others() -> None:
-    disturbance = Disturbance()
-    assert disturbance.quiet_rounds(rounds(*[150] * 8)).all()  # nothing else is known yet
-    assert disturbance.quiet_rounds(rounds(*[50] * 8)).all()
-    assert not disturbance.quiet_rounds(rounds(*[150] * 8)).any()
+def test_a_slice_that_was_disturbed_all_along_is_recognised_by_the_others_and_taken_again() -> None:
+    disturbance = Disturbance(FakeDevice())
+    slow, fast = rounds(*[150] * 8), rounds(*[50] * 8)
+    found = slices(disturbance, slow, fast, slow, fast)  # of the first nothing else is known yet
+    assert [int(part.timings.yardstick[0]) for part in found] == [150, 50, 50]
 
 
-def test_slices_are_repeated_while_most_rounds_are_disturbed_but_not_for_ever() -> None:
-    disturbance = Disturbance()
-    assert not disturbance.repeat(np.array([True, True, False]))
-    assert [disturbance.repeat(np.array([True, False, False])) for _ in range(REPEATS + 3)] == [True] * REPEATS + [
-        False
-    ] * 3
+def test_slices_are_taken_again_while_most_rounds_are_disturbed_but_not_for_ever() -> None:
+    disturbance = Disturbance(FakeDevice())
+    assert disturbance.slice(lambda: rounds(50, 50, 200)).quiet.tolist() == [True, True, False]
+    taken = 0
+
+    def disturbed() -> Timings:
+        nonlocal taken
+        taken += 1
+        return rounds(200, 50, 200)
+
+    assert disturbance.slice(disturbed).quiet.tolist() == [False, True, False]
+    assert taken == 1 + REPEATS
+    disturbance.slice(disturbed)
+    assert taken == 2 + REPEATS
+
+
+def test_a_neighbour_that_takes_the_cache_disturbs_a_slice_whose_arithmetic_is_as_fast_as_ever() -> None:
+    # Each look at the memory is two runs, of which the second counts: quiet, quiet | quiet, slow | quiet, quiet.
+    device = Scripted(*[100, 100] * 2, *[100, 100, 100, 151], *[100, 100] * 2)
+    disturbance = Disturbance(device)
+    numbers = iter(range(9))
+    seen: list[int] = []
+
+    def take() -> Timings:
+        seen.append(next(numbers))
+        return rounds(50, 50)
+
+    disturbance.slice(take)
+    found = disturbance.slice(take)
+    assert seen == [0, 1, 2]
+    assert found.quiet.all()
+
+
+def test_a_neighbour_that_keeps_the_cache_widens_the_errors() -> None:
+    device = Scripted(100, 100, 100, 100, 400)
+    disturbance = Disturbance(device)
+    assert disturbance.slice(lambda: rounds(50, 50)).excess == 0.0
+    found = disturbance.slice(lambda: rounds(50, 50))
+    assert not found.quiet.any()
+    assert found.chosen(np.array([1.0, 2.0])).tolist() == [1.0, 2.0]
+    assert disturbance.noted([found.excess]) == MEMORY_EXCESS
+    assert disturbance.share == 1.0
 
 
 @pytest.mark.parametrize("share", [0.6, 0.8])
