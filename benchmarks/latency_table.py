@@ -3,7 +3,7 @@
 Rows: for each teacher, precision, length and number of threads a table is built as `compressor profile` builds it;
 then architectures that it has never seen are built through the export path (checked graph, precision pass, engine
 file), timed in visits that are spread over the row, and compared with their predictions. A closed loop over limits;
-promises on a simulated device with bursts; a table with a busy neighbour; what things cost; estimates of devices.
+promises on a simulated device with bursts; a table with a busy neighbour; what things cost; estimated tables.
 
 The architectures are drawn with the seed of their row (`Case.seed`), their latencies log-uniform from 5 to 100 % of the
 teacher's; those of the calibration come from another seed (`compressor.latency.calibrating.SEED`).
@@ -27,6 +27,7 @@ from benchmarks.harness import CHECKOUT, Check, RowStore, arguments, content_has
 from benchmarks.neighbour import drift_with_a_neighbour
 from benchmarks.promises import false_promises
 from benchmarks.published import mean_errors, published_errors
+from benchmarks.quiet import wait_until_quiet
 from compressor.encoder import Encoder
 from compressor.export.graphs import final_graph
 from compressor.latency import estimate, estimate_error, estimated_table, measure_table
@@ -100,6 +101,7 @@ def bench_of(case: Case) -> Bench:
 
 def table_row(case: Case) -> dict[str, Any]:
     """Build a table, predict unseen architectures, build and measure them."""
+    quiet = wait_until_quiet()
     bench = bench_of(case)
     table = measure_table(
         bench.device, fingerprint().key, bench.teacher, case.precision, bench.options, bench.workload
@@ -114,6 +116,7 @@ def table_row(case: Case) -> dict[str, Any]:
     return {
         **summary(np.array([p.value_us for p in predicted]), np.array([m.value_us for m in measured])),
         "within_two_standard_errors": covered(predicted, measured),
+        **quiet,
         "table_seconds": round(table.seconds, 1),
         "entries": len(table.entries),
         "disturbed_share": table.disturbed_share,

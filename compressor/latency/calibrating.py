@@ -95,12 +95,13 @@ class WholeModel:
 
     @property
     def measured(self) -> Measured:
-        """Median over all visits, each of which counts the same."""
-        medians = [median_with_error(times) for times in self._times]
+        """Mean of the medians of all visits, of the quiet ones alone where there are some."""
+        quiet = [times for times, excess in zip(self._times, self._excesses, strict=True) if excess == 0]
+        medians = [median_with_error(times) for times in quiet or self._times]
         value = float(np.mean([found.value_us for found in medians]))
         spread = float(np.std([found.value_us for found in medians])) / math.sqrt(max(1, len(medians) - 1))
         within = math.hypot(*(found.standard_error_us for found in medians)) / len(medians)
-        excess = float(np.mean(self._excesses)) * value
+        excess = 0.0 if quiet else float(np.mean(self._excesses)) * value
         return Measured(value, math.hypot(spread, within, excess), sum(found.samples for found in medians))
 
 

@@ -115,16 +115,15 @@ def _measure(bench: Bench, subjects: dict[str, Subject], copies: int, *, evict: 
             warm_up_seconds=EVICTED_WARM_UP_SECONDS if evict else WARM_UP_SECONDS,
         )
 
-    rounds: list[NDArray[np.float64]] = []
-    excesses: list[float] = []
-    while len(rounds) < MAX_SLICES:
+    slices: list[tuple[float, NDArray[np.float64]]] = []  # excess, cost of a copy in each round
+    while len(slices) < MAX_SLICES:
         found = disturbance.slice(take)
-        rounds.append(disturbance.corrected(_per_copy(found.timings, copies), found))
-        excesses.append(found.excess)
-        cost = median_with_error(np.concatenate(rounds))
+        slices.append((found.excess, disturbance.corrected(_per_copy(found.timings, copies), found)))
+        quiet = [rounds for excess, rounds in slices if excess == 0]
+        cost = median_with_error(np.concatenate(quiet or [rounds for _, rounds in slices]))
         if cost.standard_error_us <= TARGET_ERROR * cost.value_us:
             break
-    excess = disturbance.noted(excesses)
+    excess = disturbance.noted([0.0] if quiet else [excess for excess, _ in slices])
     value = max(cost.value_us, 0.0)
     return Measured(value, math.hypot(cost.standard_error_us, excess * value), cost.samples)
 
