@@ -72,7 +72,11 @@ def profile(
             found = load_pipeline().profile(request, cache=cache, observer=observer, export=export)
         if show:
             found = load_pipeline().draw_profile(found, cache=cache, observer=observer)
-    _print(found, export, show=show, as_json=as_json)
+    _print(found, show=show, as_json=as_json)
+    if export is not None:
+        load_pipeline().export_profile(found, export)
+        if not as_json:
+            typer.echo(f"exported to: {export}")
     return int(ExitCode.MET)
 
 
@@ -95,7 +99,7 @@ def _refuse_beside_import(given: Mapping[str, object]) -> None:
         raise InputError(f"--import takes the tables as they are in the file; leave {', '.join(both)} out")
 
 
-def _print(found: "Profiled", export: Path | None, *, show: bool, as_json: bool) -> None:
+def _print(found: "Profiled", *, show: bool, as_json: bool) -> None:
     """One JSON document, or a line per table, or with `show` every entry."""
     from compressor.records.serial import to_json
     from compressor.report.latency import summary_line, table_lines
@@ -109,6 +113,5 @@ def _print(found: "Profiled", export: Path | None, *, show: bool, as_json: bool)
         typer.echo(summary_line(table, reused=reused))
     if found.notice is not None:
         typer.echo(found.notice)
-    for name, file in (("picture", found.picture), ("exported to", export)):
-        if file is not None:
-            typer.echo(f"{name}: {file}")
+    if found.picture is not None:
+        typer.echo(f"picture: {found.picture}")

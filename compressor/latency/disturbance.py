@@ -2,7 +2,7 @@
 
     quiet level  = the lowest of the lower deciles of the yardstick in all slices so far
     quiet round  = yardstick <= 1.25 x quiet level, in a slice whose memory is quiet
-    quiet memory = memory yardstick before and behind the slice <= 1.5 x its third lowest so far
+    quiet memory = memory yardstick before and behind the slice <= 3 x its third lowest so far
     excess       = share by which the times of a slice without a quiet round may be too long
 
 One slice of a tenth of a second may be disturbed from its first round to its last, and then knows of no quiet level;
@@ -21,8 +21,8 @@ from compressor.runtimes.base import Device
 from compressor.runtimes.samples import DISTURBED_ABOVE, quiet_level
 from compressor.runtimes.timing import Timings, elapsed_ns
 
-MEMORY_DISTURBED_ABOVE = 1.5
-MEMORY_EXCESS = 0.1  # of models that fit into the caches; 5 to 20 % were seen where the yardstick was just above
+MEMORY_DISTURBED_ABOVE = 3.0  # a third of its lines come from memory
+MEMORY_EXCESS = 0.1  # of models that fit into the caches; 5 to 20 % were seen
 LUCKY = 3  # looks at the memory, of which the slowest is the quiet level: one alone may be faster than usual
 MOSTLY = 0.5
 # Slices that may be measured again for one table; a neighbour that stays must not stretch it without end.

@@ -2,7 +2,7 @@
 
 from compressor.pipeline.demo import Demo, demo
 from compressor.pipeline.finetune import FineTuned, finetune
-from compressor.pipeline.profiling import draw_profile, import_profile, profile
+from compressor.pipeline.profiling import draw_profile, export_profile, import_profile, profile
 from compressor.pipeline.run import Outcome, compress, plan_for
 from compressor.pipeline.runner import STAGES, StoppedError
 
@@ -15,6 +15,7 @@ __all__ = [
     "compress",
     "demo",
     "draw_profile",
+    "export_profile",
     "finetune",
     "import_profile",
     "plan_for",

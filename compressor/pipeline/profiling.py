@@ -57,7 +57,7 @@ def profile(request: ProfileRequest, *, cache: Path, observer: Observer, export:
         request: What is wanted.
         cache: Folder of tables.
         observer: Who is told.
-        export: A file that the tables are written to as well.
+        export: A file that `export_profile` is to write them to; refused here if that cannot be.
 
     Raises:
         InputError: Something given cannot be used, or estimated tables were to be exported.
@@ -83,9 +83,17 @@ def profile(request: ProfileRequest, *, cache: Path, observer: Observer, export:
         profiler = _Profiler(teacher, here, open_device(target.runtime), store, observer, fresh=request.fresh)
         found = [profiler.table(precision, workload) for precision, workload in pairs]
     tables, reused = (tuple(column) for column in zip(*found, strict=True))
-    if export is not None:
-        export_tables(export, tables, here, today=datetime.date.today())
     return Profiled(target.name, here.model, "measured", tables, reused, here)
+
+
+def export_profile(found: Profiled, file: Path) -> None:
+    """Write the tables of `profile` to a file; after they were shown, since a machine without rest is refused here.
+
+    Raises:
+        InputError: The file cannot be written.
+        UnavailableError: The machine was never quiet while a table was measured.
+    """
+    export_tables(file, found.tables, fingerprint(), today=datetime.date.today())
 
 
 def import_profile(file: Path, target: str, *, cache: Path, observer: Observer) -> Profiled:

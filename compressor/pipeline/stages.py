@@ -56,7 +56,7 @@ SHARED_TAIL = 1.25
 CONFIRM_SECONDS, CONFIRM_PROCESSES = 6.0, 3
 # What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
 # short training, export and verification.
-FINISHING_SECONDS, REPAIR_SECONDS = 65.0, 70.0
+FINISHING_SECONDS, REPAIR_SECONDS = 70.0, 75.0
 
 
 def prepare(bench: Workbench) -> Prepared:

@@ -223,6 +223,7 @@ def test_a_machine_that_was_never_quiet_exports_nothing(
     assert ended.code == 5
     assert "warning: the machine was never quiet while 40 % of the ops were measured" in ended.out
     assert "--export: nothing is written" in ended.err
+    assert "fp32" in ended.out  # what was measured is shown all the same
     assert not (tmp_path / "tables.json").exists()
     assert not (cache / "tables").exists()
 

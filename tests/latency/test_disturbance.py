@@ -93,7 +93,7 @@ def test_slices_are_taken_again_while_most_rounds_are_disturbed_but_not_for_ever
 
 def test_a_neighbour_that_takes_the_cache_disturbs_a_slice_whose_arithmetic_is_as_fast_as_ever() -> None:
     # Each look at the memory is two runs, of which the second counts; a look before and one behind each slice.
-    device = Scripted(*[100, 100] * 4, *[100, 100, 100, 151], *[100, 100] * 2)
+    device = Scripted(*[100, 100] * 4, *[100, 100, 100, 301], *[100, 100] * 2)
     disturbance = Disturbance(device)
     numbers = iter(range(9))
     seen: list[int] = []
