@@ -5,7 +5,7 @@ then architectures that it has never seen are built through the export path (che
 file), timed in visits that are spread over the row, and compared with their predictions. A closed loop over limits;
 promises on a simulated device with bursts; a table with a busy neighbour; what things cost; estimated tables.
 
-The architectures are drawn with the seed of their row (`Case.seed`), their latencies log-uniform from 5 to 100 % of the
+The architectures are drawn with the seed of their row (`Case.seed`), their latencies log-uniform in 5 to 100 % of the
 teacher's; those of the calibration come from another seed (`compressor.latency.calibrating.SEED`).
 
     python -m benchmarks.latency_table --full
