@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from search_problems import problem
+from search_problems import cost_us, problem
 
 from compressor.errors import InfeasibleError
 from compressor.latency import estimate
@@ -56,6 +56,30 @@ def test_a_table_that_is_off_is_recalibrated_and_the_limit_used(bias: float, sha
     if found.rounds > 1:
         assert found.scale == pytest.approx(bias)
         assert found.trial.predicted_ms == pytest.approx(found.trial.latency.p50_ms)
+
+
+def test_a_noisy_table_overshoots_in_an_open_loop_and_not_in_ours() -> None:
+    """A solver takes the entries whose noise was lucky: without bias, 3 % of noise still make it exceed its budget."""
+    limit_ms, over, used = 0.5 * TEACHER_MS, [], []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        entries = tuple(
+            replace(e, cached=replace(e.cached, value_us=e.cached.value_us * (1 + 0.03 * random.standard_normal())))
+            for e in FINE.table.entries
+        )
+        noisy = replace(FINE, table=replace(FINE.table, entries=entries))
+
+        def true_ms(solution: Solution) -> float:
+            return cost_us(FINE, solution.widths) / 1e3
+
+        def measure(solution: Solution) -> tuple[LatencySummary, float]:
+            return summary(true_ms(solution)), TAIL * true_ms(solution)
+
+        over.append(true_ms(exact_search(replace(noisy, limit_us=1e3 * limit_ms))) / limit_ms)
+        used.append(confirm(noisy, exact_search, measure, limit_ms=limit_ms, tail=TAIL).trial.reached_ms / limit_ms)
+    assert np.mean(over) > 1.01
+    assert max(used) <= USED_HIGH
+    assert min(used) >= USED_LOW
 
 
 def test_a_tail_that_is_off_is_corrected_by_the_first_trial() -> None:
