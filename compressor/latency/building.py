@@ -67,6 +67,6 @@ def measure_table(
         entries=smooth(extrapolated(entries)),
         disturbed_share=bench.disturbance.share,
     )
-    wholes = [whole_of(table, model.shape, model.measured.value_us) for model in models]
+    wholes = [whole_of(table, model.shape, model.measured) for model in models]
     calibration = calibrate(wholes, last_level_cache_bytes())
     return check_table(replace(table, calibration=calibration, seconds=time.monotonic() - begin))

@@ -44,12 +44,21 @@ ROUGH_PRODUCTS_PER_US, ROUGH_OP_US = 5e4, 8.0
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole model that was measured: cached and uncached sums of its ops, bytes of its weights, time, in us."""
+    """A whole model that was measured.
+
+    Attributes:
+        cached_us: Sum of its ops' costs with all weights in the caches.
+        uncached_us: The same with all weights from main memory.
+        weight_bytes: Of the weights that a run reads.
+        measured_us: What it takes.
+        error_share: Standard error of that, as a share: models whose visits differ say less.
+    """
 
     cached_us: float
     uncached_us: float
     weight_bytes: float
     measured_us: float
+    error_share: float = 0.0
 
 
 class WholeModel:
@@ -158,15 +167,17 @@ def _fit_scale(wholes: Sequence[Whole], size: Calibration) -> tuple[float, Calib
     cached = np.array([whole.cached_us for whole in wholes])
     uncached = np.array([whole.uncached_us for whole in wholes])
     ratio = (cached + shares * (uncached - cached)) / np.array([whole.measured_us for whole in wholes])
-    # Least squares of (scale x ratio - 1) / ERROR_FLOOR and (scale - 1) / SCALE_SPREAD.
-    weight, prior = ERROR_FLOOR**-2, SCALE_SPREAD**-2
-    scale = float((weight * ratio.sum() + prior) / (weight * (ratio**2).sum() + prior))
-    squares = float(((scale * ratio - 1) ** 2).sum())
-    error = math.sqrt(squares / max(1, len(wholes) - 2))
-    return weight * squares + prior * (scale - 1) ** 2, replace(size, scale=scale, error_share=error)
+    # Least squares of (scale x ratio - 1) / error and (scale - 1) / SCALE_SPREAD.
+    weights = 1 / (ERROR_FLOOR**2 + np.array([whole.error_share for whole in wholes]) ** 2)
+    prior = SCALE_SPREAD**-2
+    scale = float(((weights * ratio).sum() + prior) / ((weights * ratio**2).sum() + prior))
+    squares = (scale * ratio - 1) ** 2
+    error = math.sqrt(float(squares.sum()) / max(1, len(wholes) - 2))
+    return float((weights * squares).sum()) + prior * (scale - 1) ** 2, replace(size, scale=scale, error_share=error)
 
 
-def whole_of(table: LatencyTable, shape: Architecture, measured_us: float) -> Whole:
+def whole_of(table: LatencyTable, shape: Architecture, measured: Measured) -> Whole:
     """What the calibration needs of a measured model."""
     cached, uncached = (summed(table, shape, share).value_us for share in (0.0, 1.0))
-    return Whole(cached, uncached, model_bytes(table, shape), measured_us)
+    error_share = measured.standard_error_us / measured.value_us
+    return Whole(cached, uncached, model_bytes(table, shape), measured.value_us, error_share)

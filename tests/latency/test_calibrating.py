@@ -1,6 +1,7 @@
 """Calibration on whole models: what it recovers from models whose truth is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,16 @@ def test_models_that_all_fit_say_nothing_of_the_cache_and_half_of_it_is_assumed(
     found = calibrate(wholes(Calibration(1.02), largest=CACHE / 50), CACHE)
     assert found.scale == pytest.approx(1.02, rel=0.001)
     assert found.cache_bytes == pytest.approx(CACHE / 2, rel=0.1)
+
+
+def test_models_whose_visits_differ_count_less() -> None:
+    truth = Calibration(1.0, CACHE / 2)
+    made = wholes(truth, largest=2 * CACHE)
+    for index in (0, 3, 8):
+        made[index] = replace(made[index], measured_us=1.5 * made[index].measured_us, error_share=0.4)
+    assert calibrate(made, CACHE).scale == pytest.approx(1.0, rel=0.005)
+    alike = [replace(whole, error_share=0.0) for whole in made]
+    assert calibrate(alike, CACHE).scale > 1.02
 
 
 def test_what_the_models_do_not_agree_on_is_the_error() -> None:
