@@ -1,5 +1,6 @@
 """The table of a quiet machine against the table beside a process that keeps one core busy."""
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -16,23 +17,24 @@ from compressor.runtimes.local import LocalDevice
 
 LENGTH = 32
 SEED = 9
-# Arithmetic and memory in turn, on the last core that this process may use.
+# Arithmetic and memory in turn, on the last core that this process may use; ends when whoever started it is gone.
 BUSY = """
 import os
 import numpy as np
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-a, b = np.ones((512, 512), np.float32), np.ones(4 * 2**20)
-while True:
+a, b, parent = np.ones((512, 512), np.float32), np.ones(4 * 2**20), os.getppid()
+while os.getppid() == parent:
     a @ a
     b.sum()
 """
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def drift_with_a_neighbour(teacher: Architecture) -> dict[str, Any]:
     """Mean absolute relative change of the ops' costs and of predicted latencies, int8, one thread."""
     quiet = _table(teacher)
-    neighbour = subprocess.Popen([sys.executable, "-c", BUSY])
+    neighbour = subprocess.Popen([sys.executable, "-c", BUSY], env={**os.environ, **ONE_THREAD})
     try:
         noisy = _table(teacher)
     finally:
