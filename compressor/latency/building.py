@@ -66,6 +66,7 @@ def measure_table(
         workload=workload,
         entries=smooth(extrapolated(entries)),
         disturbed_share=bench.disturbance.share,
+        yardstick_us=bench.disturbance.reference_us,
     )
     wholes = [whole_of(table, model.shape, model.measured) for model in models]
     calibration = calibrate(wholes, last_level_cache_bytes())

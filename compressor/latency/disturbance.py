@@ -53,13 +53,14 @@ class Disturbance:
 
     Args:
         device: Whose yardsticks are looked at.
+        reference_us: Time of the yardstick at the speed that times are corrected to; 0 = that of the first slice.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, *, reference_us: float = 0.0) -> None:
         self._device = device
         self._quiet_ns = float("inf")
         self._lowest_memory_ns: list[int] = []
-        self._reference_ns = 0.0
+        self.reference_us = reference_us
         self._repeats_left = REPEATS
         self._ops, self._disturbed_ops = 0, 0
 
@@ -101,7 +102,7 @@ class Disturbance:
         return Slice(timings, quiet, excess)
 
     def corrected(self, values: NDArray[np.float64], found: Slice) -> NDArray[np.float64]:
-        """Values of a slice's rounds as they would be at the speed that the core had in the table's first slice.
+        """Values of a slice's rounds as they would be at the reference speed of the core.
 
         Args:
             values: One per round, any unit.
@@ -110,9 +111,9 @@ class Disturbance:
         Returns:
             Those of the quiet rounds, of all where none is.
         """
-        level = float(np.median(found.chosen(found.timings.yardstick.astype(np.float64))))
-        self._reference_ns = self._reference_ns or level
-        return found.chosen(values) * (self._reference_ns / level)
+        level_us = float(np.median(found.chosen(found.timings.yardstick.astype(np.float64)))) / 1e3
+        self.reference_us = self.reference_us or level_us
+        return found.chosen(values) * (self.reference_us / level_us)
 
     def noted(self, excesses: Sequence[float]) -> float:
         """Close the measurement of an op: the mean excess of its slices."""

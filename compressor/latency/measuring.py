@@ -49,17 +49,20 @@ class Bench:
         teacher: Shape that is cut.
         options: Compile options.
         workload: Shape of the inputs.
+        yardstick_us: Time of the yardstick at the speed that times are corrected to, of a table that they are compared
+            with; 0 = the speed at the begin.
     """
 
     device: Device
     teacher: Architecture
     options: CompileOptions
     workload: Workload
+    yardstick_us: float = 0.0
 
     @cached_property
     def disturbance(self) -> Disturbance:
         """What is known of the machine from all ops so far."""
-        return Disturbance(self.device)
+        return Disturbance(self.device, reference_us=self.yardstick_us)
 
     def subject(self, model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Subject:
         """A call that runs a model."""

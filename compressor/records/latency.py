@@ -101,6 +101,7 @@ class LatencyTable:
         calibration: From whole models.
         source: Estimated tables come from data sheets and are never taken for measured ones.
         disturbed_share: Share of the ops during whose measurement the machine was never quiet; their errors are wider.
+        yardstick_us: What the yardstick took at the speed that the costs hold for; 0 = estimated, or not corrected.
         seconds: What building it took.
     """
 
@@ -114,6 +115,7 @@ class LatencyTable:
     calibration: Calibration = Calibration()
     source: TableSource = "measured"
     disturbed_share: float = 0.0
+    yardstick_us: float = 0.0
     seconds: float = 0.0
 
     @cached_property

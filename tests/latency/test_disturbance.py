@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tiny_models import tiny
 
-from compressor.latency import feed_forward_op, measure_table
+from compressor.latency import estimate, feed_forward_op, measure_table
+from compressor.latency.calibrating import WholeModel
 from compressor.latency.disturbance import MEMORY_EXCESS, REPEATS, Disturbance, Slice
 from compressor.latency.measuring import Bench, measure_op
 from compressor.records.architecture import Precision
@@ -157,3 +158,15 @@ def test_a_slow_drift_of_the_clock_speed_does_not_move_the_costs() -> None:
     assert found.cached.value_us == pytest.approx(truth.cached.value_us, rel=0.002)
     assert found.cached.standard_error_us < 0.01 * truth.cached.value_us
     assert bench.disturbance.share == 0.0
+
+
+def test_a_table_says_for_which_speed_it_holds_and_later_models_are_corrected_to_it() -> None:
+    factor = 1.0
+    device = DisturbedDevice(lambda: factor)
+    table = measure_table(device, "fake", TEACHER, Precision.INT8, OPTIONS, WORKLOAD)
+    assert table.yardstick_us == pytest.approx(YARDSTICK_NS / 1e3)
+    factor = 1.5  # for good: nothing tells that it ever was faster, but the table
+    bench = Bench(device, TEACHER, OPTIONS, WORKLOAD, table.yardstick_us)
+    model = WholeModel.built(bench, TEACHER, Precision.INT8)
+    model.visit()
+    assert model.measured.value_us == pytest.approx(estimate(table, TEACHER).value_us, rel=0.01)
