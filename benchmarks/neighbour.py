@@ -40,14 +40,17 @@ def drift_with_a_neighbour(teacher: Architecture) -> dict[str, Any]:
     finally:
         neighbour.kill()
         neighbour.wait()
+    speed = quiet.yardstick_us / noisy.yardstick_us  # each table says for which speed of the core it holds
     pairs = zip(quiet.entries, noisy.entries, strict=True)
-    costs = np.array([b.cached.value_us / a.cached.value_us - 1 for a, b in pairs])
+    costs = np.array([speed * b.cached.value_us / a.cached.value_us - 1 for a, b in pairs])
     shapes = calibration_shapes(teacher, quiet.workload, models=30, seed=SEED)
-    whole = np.array([estimate(noisy, shape).value_us / estimate(quiet, shape).value_us - 1 for shape in shapes])
+    whole = np.array([speed * estimate(noisy, s).value_us / estimate(quiet, s).value_us - 1 for s in shapes])
     return {
         "drift_percent": round(100 * float(np.abs(costs).mean()), 3),
         "bias_percent": round(100 * float(costs.mean()), 3),
         "predicted_drift_percent": round(100 * float(np.abs(whole).mean()), 3),
+        "yardstick_us_quiet": round(quiet.yardstick_us, 2),
+        "yardstick_us_noisy": round(noisy.yardstick_us, 2),
         "disturbed_share_quiet": quiet.disturbed_share,
         "disturbed_share_noisy": noisy.disturbed_share,
         "seconds_quiet": round(quiet.seconds, 1),

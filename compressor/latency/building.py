@@ -57,6 +57,7 @@ def measure_table(
             entries.append(measure_op(bench, ops[count]))
         if progress is not None:
             progress((count + 1) / (len(ops) + 1), str(ops[count]) if count < len(ops) else "whole models")
+    speed = bench.disturbance.usual_us / bench.disturbance.reference_us
     table = LatencyTable(
         device=device_key,
         runtime=device.runtime,
@@ -64,10 +65,10 @@ def measure_table(
         precision=precision,
         options=options,
         workload=workload,
-        entries=smooth(extrapolated(entries)),
+        entries=smooth(extrapolated([entry.scaled(speed) for entry in entries])),
         disturbed_share=bench.disturbance.share,
-        yardstick_us=bench.disturbance.reference_us,
+        yardstick_us=bench.disturbance.usual_us,
     )
-    wholes = [whole_of(table, model.shape, model.measured) for model in models]
+    wholes = [whole_of(table, model.shape, model.measured.scaled(speed)) for model in models]
     calibration = calibrate(wholes, last_level_cache_bytes())
     return check_table(replace(table, calibration=calibration, seconds=time.monotonic() - begin))

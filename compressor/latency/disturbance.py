@@ -61,6 +61,7 @@ class Disturbance:
         self._quiet_ns = float("inf")
         self._lowest_memory_ns: list[int] = []
         self.reference_us = reference_us
+        self._levels_us: list[float] = []
         self._repeats_left = REPEATS
         self._ops, self._disturbed_ops = 0, 0
 
@@ -112,8 +113,14 @@ class Disturbance:
             Those of the quiet rounds, of all where none is.
         """
         level_us = float(np.median(found.chosen(found.timings.yardstick.astype(np.float64)))) / 1e3
+        self._levels_us.append(level_us)
         self.reference_us = self.reference_us or level_us
         return found.chosen(values) * (self.reference_us / level_us)
+
+    @property
+    def usual_us(self) -> float:
+        """The yardstick at the usual speed of the core: the lower quartile of all slices, since the first may be slow."""
+        return float(np.percentile(self._levels_us, 25)) if self._levels_us else self.reference_us
 
     def noted(self, excesses: Sequence[float]) -> float:
         """Close the measurement of an op: the mean excess of its slices."""

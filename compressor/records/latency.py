@@ -34,6 +34,10 @@ class Measured:
     standard_error_us: float
     samples: int
 
+    def scaled(self, factor: float) -> "Measured":
+        """The same at another speed."""
+        return Measured(factor * self.value_us, factor * self.standard_error_us, self.samples)
+
 
 @dataclass(frozen=True)
 class TableEntry:
@@ -50,6 +54,10 @@ class TableEntry:
     cached: Measured
     uncached: Measured
     weight_bytes: int
+
+    def scaled(self, factor: float) -> "TableEntry":
+        """The same at another speed."""
+        return replace(self, cached=self.cached.scaled(factor), uncached=self.uncached.scaled(factor))
 
     def cost(self, uncached_share: float) -> Measured:
         """Cost when this share of the weights comes from main memory, in [0, 1]."""

@@ -170,3 +170,12 @@ def test_a_table_says_for_which_speed_it_holds_and_later_models_are_corrected_to
     model = WholeModel.built(bench, TEACHER, Precision.INT8)
     model.visit()
     assert model.measured.value_us == pytest.approx(estimate(table, TEACHER).value_us, rel=0.01)
+
+
+def test_a_slow_begin_does_not_become_the_speed_of_the_table() -> None:
+    looks = iter(range(10**9))
+    device = DisturbedDevice(lambda: 1.5 if next(looks) < 400 else 1.0)
+    found = measure_table(device, "fake", TEACHER, Precision.INT8, OPTIONS, WORKLOAD)
+    truth = measure_table(FakeDevice(), "fake", TEACHER, Precision.INT8, OPTIONS, WORKLOAD)
+    assert found.yardstick_us == pytest.approx(truth.yardstick_us)
+    assert estimate(found, TEACHER).value_us == pytest.approx(estimate(truth, TEACHER).value_us, rel=0.01)
