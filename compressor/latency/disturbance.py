@@ -119,7 +119,7 @@ class Disturbance:
 
     @property
     def usual_us(self) -> float:
-        """The yardstick at the usual speed of the core: the lower quartile of all slices, since the first may be slow."""
+        """The yardstick at the usual speed of the core: lower quartile of all slices, since the first may be slow."""
         return float(np.percentile(self._levels_us, 25)) if self._levels_us else self.reference_us
 
     def noted(self, excesses: Sequence[float]) -> float:
