@@ -33,18 +33,23 @@ RESULTS = CHECKOUT / "benchmarks" / "results"
 
 @dataclass(frozen=True)
 class Check:
-    """A number that an issue limits: `met` is `value <= limit`, `>=` or `==` as `sense` says."""
+    """A number that an issue limits: `met` is `value <= limit`, `>=` or `==` as `sense` says.
+
+    Without a limit it is only reported: `met` is then None, so that it cannot pass for a check.
+    """
 
     name: str
     value: float | None
     unit: str
-    limit: float
+    limit: float | None
     sense: str = "<="
 
     def as_dict(self) -> dict[str, Any]:
         """The form of the closing line."""
         senses = {"<=": float.__le__, ">=": float.__ge__, "==": float.__eq__}
-        met = self.value is not None and bool(senses[self.sense](float(self.value), float(self.limit)))
+        met: bool | None = None
+        if self.limit is not None:
+            met = self.value is not None and bool(senses[self.sense](float(self.value), float(self.limit)))
         return {"name": self.name, "value": self.value, "unit": self.unit, "limit": self.limit, "met": met}
 
 
@@ -132,11 +137,9 @@ def finish(benchmark: str, mode: str, rows: list[dict[str, Any]], checks: list[C
         RESULTS.mkdir(exist_ok=True)
         record = RESULTS / f"{benchmark}.json"
         record.write_text(json.dumps({**closing, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    words = {True: "met ", False: "MISSED", None: "found"}
     for check in closing["checks"]:
-        print(
-            f"  {'met ' if check['met'] else 'MISSED'} {check['name']} = {check['value']} {check['unit']}"
-            f" (limit {check['limit']})"
-        )
+        print(f"  {words[check['met']]} {check['name']} = {check['value']} {check['unit']} (limit {check['limit']})")
     print(json.dumps(closing))
 
 

@@ -30,7 +30,7 @@ from compressor.runtimes.timing import Subject, Timings, engine_subject, time_in
 FEW, MANY = 2, 6
 FEW_LARGE, MANY_LARGE = 1, 3
 LARGE_BYTES = 2**20  # a copy's weights from here on: six copies of it would not stay in the caches
-# Copies of an op with more weights than this leave the caches that hold the rest: see `Extrapolated`.
+# Copies of an op with more weights than this leave the caches that hold the rest: see `extrapolated`.
 CACHED_BYTES = 4 * 2**20
 TARGET_ERROR = 0.008
 SLICE_SECONDS, MAX_SLICES = 0.1, 3
@@ -87,14 +87,10 @@ def _subjects(bench: Bench, op: OpKey) -> tuple[dict[str, Subject], int, int]:
     if op.kind == "stem":
         model = stem_graph(bench.teacher, op)
         return {"many": bench.subject(model, feeds)}, 1, weight_bytes(model)
-    few, many = FEW, MANY
-    graph = op_graph(bench.teacher, op, FEW_LARGE)
-    size = weight_bytes(graph) // FEW_LARGE
-    if size >= LARGE_BYTES:
-        few, many = FEW_LARGE, MANY_LARGE
-    else:
-        graph = op_graph(bench.teacher, op, FEW)
-    subjects = {"few": bench.subject(graph, feeds), "many": bench.subject(op_graph(bench.teacher, op, many), feeds)}
+    size = weight_bytes(op_graph(bench.teacher, op, 1))
+    few, many = (FEW_LARGE, MANY_LARGE) if size >= LARGE_BYTES else (FEW, MANY)
+    copies = {"few": few, "many": many}
+    subjects = {name: bench.subject(op_graph(bench.teacher, op, count), feeds) for name, count in copies.items()}
     return subjects, many - few, size
 
 
