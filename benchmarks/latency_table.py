@@ -2,7 +2,9 @@
 
 Rows: for each teacher, precision, length and number of threads a table is built as `compressor profile` builds it;
 then architectures that it has never seen are built through the export path (checked graph, precision pass, engine
-file), timed in visits that are spread over the row, and compared with their predictions. A closed loop over limits;
+file), timed in visits that are spread over a minute, and compared with their predictions. Between these visits the
+whole models of the calibration are visited too and the table is refitted, as the search does before it uses one; the
+error of the table as it was built, a minute earlier, stands beside it (`as_built`). A closed loop over limits;
 promises on a simulated device with bursts; a table with a busy neighbour; what things cost; estimated tables.
 
 The architectures are drawn with the seed of their row (`Case.seed`), their latencies log-uniform in 5 to 100 % of the
@@ -30,7 +32,7 @@ from benchmarks.published import mean_errors, published_errors
 from benchmarks.quiet import wait_until_quiet
 from compressor.encoder import Encoder
 from compressor.export.graphs import final_graph
-from compressor.latency import estimate, estimate_error, estimated_table, measure_table
+from compressor.latency import calibration_models, estimate, estimate_error, estimated_table, measure_table, refitted
 from compressor.latency.calibrating import WholeModel, calibration_shapes, whole_feeds
 from compressor.latency.measuring import Bench
 from compressor.precision import apply_precision
@@ -50,7 +52,7 @@ COUNTS = {"full": {"minilm": 50, "bert_base": 20}, "quick": {"minilm": 16, "bert
 LENGTHS = {"full": (16, 32, 128), "quick": (32,)}
 LIMITS = {"full": 30, "quick": 3}
 ENGINES = {"full": 1000, "quick": 200}
-VISITS = 3
+LEAST_VISITS, MOST_VISITS, VISITS_SECONDS = 4, 10, 60.0
 SMALLEST_SHARE = 0.05
 LAYERS_PARAMETERS = {"minilm": 10.6e6, "bert_base": 85e6}
 # Whatever decides a latency: a change elsewhere leaves the rows valid.
@@ -109,12 +111,14 @@ def table_row(case: Case) -> dict[str, Any]:
     bench = replace(bench, yardstick_us=table.yardstick_us)  # drift between the table and the models is corrected
     shapes = unseen_shapes(case, table)
     models = [exported(bench, shape, case.precision) for shape in shapes]
-    for _ in range(VISITS):
-        for model in models:
-            model.visit()
+    calibration = calibration_models(bench, case.precision)
+    visit_in_turn([*calibration, *models])
+    now = refitted(table, calibration)  # as the search refits it: the machine is not what it was a minute ago
     measured = [model.measured for model in models]
-    predicted = [estimate(table, shape) for shape in shapes]
+    predicted = [estimate(now, shape) for shape in shapes]
+    as_built = np.array([estimate(table, shape).value_us for shape in shapes])
     return {
+        "as_built": summary(as_built, np.array([m.value_us for m in measured])),
         **summary(np.array([p.value_us for p in predicted]), np.array([m.value_us for m in measured])),
         "within_two_standard_errors": covered(predicted, measured),
         **quiet,
@@ -122,8 +126,8 @@ def table_row(case: Case) -> dict[str, Any]:
         "entries": len(table.entries),
         "disturbed_share": table.disturbed_share,
         "yardstick_us": round(table.yardstick_us, 2),
-        "scale": round(table.calibration.scale, 4),
-        "cache_megabytes": round((table.calibration.cache_bytes or 0) / 1e6, 2),
+        "scale": [round(t.calibration.scale, 4) for t in (table, now)],
+        "cache_megabytes": [round((t.calibration.cache_bytes or 0) / 1e6, 2) for t in (table, now)],
         "estimate_error_percent": roofline_error(table, shapes),
         "predicted_us": [round(p.value_us, 2) for p in predicted],
         "predicted_error_us": [round(p.standard_error_us, 2) for p in predicted],
@@ -131,6 +135,15 @@ def table_row(case: Case) -> dict[str, Any]:
         "measured_error_us": [round(m.standard_error_us, 2) for m in measured],
         "widths": [" ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers) for shape in shapes],
     }
+
+
+def visit_in_turn(models: Sequence[WholeModel]) -> None:
+    """Visit all of them round after round."""
+    begin, rounds = time.monotonic(), 0
+    while rounds < LEAST_VISITS or (rounds < MOST_VISITS and time.monotonic() - begin < VISITS_SECONDS):
+        for model in models:
+            model.visit()
+        rounds += 1
 
 
 def unseen_shapes(case: Case, table: LatencyTable) -> list[Architecture]:
@@ -285,7 +298,7 @@ def main() -> None:
     store = RowStore("latency_table", resume=chosen.resume)
     threads = sorted({1, fingerprint().usable_cores})
     sources = [CHECKOUT / "compressor" / name for name in PACKAGES]
-    key = content_hash(sources, [SMALLEST_SHARE, VISITS])
+    key = content_hash(sources, [SMALLEST_SHARE, LEAST_VISITS, MOST_VISITS, VISITS_SECONDS])
     loop_key = content_hash([CHECKOUT / "compressor" / name for name in LOOP_PACKAGES], [LIMITS[chosen.mode]])
     promise_key = content_hash([CHECKOUT / "compressor" / name for name in ("runtimes", "verify")], [chosen.mode])
     rows: dict[str, dict[str, Any]] = {

@@ -13,27 +13,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compressor.encoder import Encoder
 from compressor.latency.estimating import model_bytes, summed
 from compressor.latency.measuring import Bench, op_feeds
 from compressor.latency.ops import operations, stem_op
+from compressor.latency.visits import Visits
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.latency import Calibration, LatencyTable, Measured
 from compressor.records.promise import Workload
 from compressor.runtimes.base import Feeds
-from compressor.runtimes.statistics import median_with_error
 from compressor.runtimes.timing import Subject, Timings, time_interleaved
 from compressor.space import sample_architecture
 
 MODELS = 10
 SMALLEST_SHARE = 0.05  # of the teacher's latency
 SEED = 20261121
-SECONDS = 0.12  # of one visit
-MIN_ROUNDS, MAX_ROUNDS = 4, 40
-WARM_UP_SECONDS = 0.05
+SECONDS = 0.08  # of one visit
+BURST, MIN_ROUNDS, MAX_ROUNDS = 2, 2, 30
+WARM_UP_SECONDS = 0.04
 SIZES = np.geomspace(1 / 16, 4, 49)  # tried, as shares of the last cache
 EXPECTED_SIZE = 0.5
 SCALE_SPREAD, SIZE_SPREAD = 0.05, 1.0  # of the priors: standard deviation of the scale, and of the size's logarithm
@@ -74,8 +73,7 @@ class WholeModel:
         self.shape = shape
         self._bench = bench
         self._subject = subject
-        self._times: list[NDArray[np.float64]] = []
-        self._excesses: list[float] = []
+        self._visits = Visits(bench.disturbance)
 
     @classmethod
     def built(cls, bench: Bench, shape: Architecture, precision: Precision) -> "WholeModel":
@@ -85,7 +83,7 @@ class WholeModel:
 
     def visit(self, seconds: float = SECONDS) -> None:
         """Time it for a moment; a moment that was disturbed is repeated."""
-        device, disturbance = self._bench.device, self._bench.disturbance
+        device = self._bench.device
 
         def take() -> Timings:
             return time_interleaved(
@@ -93,25 +91,18 @@ class WholeModel:
                 clock=device.clock,
                 seconds=seconds,
                 yardstick=device.yardstick,
+                burst=BURST,
                 min_rounds=MIN_ROUNDS,
                 max_rounds=MAX_ROUNDS,
                 warm_up_seconds=WARM_UP_SECONDS,
             )
 
-        found = disturbance.slice(take)
-        self._times.append(disturbance.corrected(found.timings.per_round("model"), found))
-        self._excesses.append(found.excess)
+        self._visits.take(take, lambda timings: timings.per_round("model"))
 
     @property
     def measured(self) -> Measured:
-        """Mean of the medians of all visits, of the quiet ones alone where there are some."""
-        quiet = [times for times, excess in zip(self._times, self._excesses, strict=True) if excess == 0]
-        medians = [median_with_error(times) for times in quiet or self._times]
-        value = float(np.mean([found.value_us for found in medians]))
-        spread = float(np.std([found.value_us for found in medians])) / math.sqrt(max(1, len(medians) - 1))
-        within = math.hypot(*(found.standard_error_us for found in medians)) / len(medians)
-        excess = 0.0 if quiet else float(np.mean(self._excesses)) * value
-        return Measured(value, math.hypot(spread, within, excess), sum(found.samples for found in medians))
+        """After at least one visit."""
+        return self._visits.measured
 
 
 def whole_feeds(bench: Bench, shape: Architecture, precision: Precision) -> list[Feeds]:

@@ -1,6 +1,6 @@
 """The cost of an op by differential timing.
 
-    cost of an op = median over rounds of (time of a graph with many copies - time with few) / (many - few)
+    cost in a visit = median over rounds of (time of a graph with many copies - time with few) / (many - few)
 
 The difference removes what both graphs share (the call of the runtime, input and output); taking it within a round
 removes drift. The stem is the exception: it is the whole model without layers, timed as it is.
@@ -18,13 +18,16 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compressor.encoder import Encoder
 from compressor.latency.disturbance import Disturbance
+from compressor.latency.ops import stem_op
 from compressor.latency.probes import op_graph, stem_graph, weight_bytes
-from compressor.records.architecture import Architecture, OpKey
+from compressor.latency.visits import Visits
+from compressor.precision import apply_precision
+from compressor.records.architecture import Architecture, Layer, OpKey, Precision
 from compressor.records.latency import CompileOptions, Measured, TableEntry
 from compressor.records.promise import Workload
 from compressor.runtimes.base import Device, Feeds
-from compressor.runtimes.statistics import median_with_error
 from compressor.runtimes.timing import Subject, Timings, engine_subject, time_interleaved
 
 FEW, MANY = 2, 6
@@ -33,9 +36,10 @@ LARGE_BYTES = 2**20  # a copy's weights from here on: six copies of it would not
 # Copies of an op with more weights than this leave the caches that hold the rest: see `extrapolated`.
 CACHED_BYTES = 4 * 2**20
 TARGET_ERROR = 0.008
-SLICE_SECONDS, MAX_SLICES = 0.1, 3
-MIN_ROUNDS, MAX_ROUNDS = 6, 60  # of a slice
-WARM_UP_SECONDS, EVICTED_WARM_UP_SECONDS = 0.08, 0.02
+CACHED_SECONDS, EVICTED_SECONDS = 0.05, 0.08  # of one visit
+MIN_ROUNDS, MAX_ROUNDS = 6, 30
+WARM_UP_SECONDS = 0.02
+TEAM_PART = 4
 LONG_RUN_NS = 2_000_000  # from here on the first runs of a burst tell as much as the others
 POSITIONS = 16  # different inputs of a stem, whose time includes looking up their embeddings
 
@@ -62,23 +66,90 @@ class Bench:
     @cached_property
     def disturbance(self) -> Disturbance:
         """What is known of the machine from all ops so far."""
-        return Disturbance(self.device, reference_us=self.yardstick_us)
+        return Disturbance(self.device, reference_us=self.yardstick_us, team=self._team())
+
+    def _team(self) -> Subject | None:
+        """A model of two narrow layers, which the distance of the cores slows down as it does all others."""
+        if self.options.threads == 1:
+            return None
+        full = self.teacher.layers[0]
+        narrow = Layer(math.ceil(full.heads / TEAM_PART), math.ceil(full.neurons / TEAM_PART))
+        shape = self.teacher.with_layers((narrow, narrow))
+        model = apply_precision(Encoder(shape).eval().emit(), Precision.INT8)
+        return self.subject(model, op_feeds(shape, stem_op(shape, Precision.INT8), self.workload))
 
     def subject(self, model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Subject:
         """A call that runs a model."""
         return engine_subject(self.device.compile(model.SerializeToString(), self.options), feeds)
 
 
-def measure_op(bench: Bench, op: OpKey) -> TableEntry:
-    """Cost of one op, cached and uncached, each until its standard error is 0.8 % or the time for it is used up.
+class OpProbe:
+    """An op that is timed in visits, with cached and with uncached weights.
 
-    Slices of time that were disturbed are measured again. If the machine never was quiet, the share by which the cost
-    may be too high is part of its error.
+    Args:
+        bench: Where it is measured.
+        op: Which.
     """
-    subjects, copies, size = _subjects(bench, op)
-    uncached = _measure(bench, subjects, copies, evict=True)
-    cached = _measure(bench, subjects, copies, evict=False) if size <= CACHED_BYTES else uncached
-    return TableEntry(op, cached, uncached, size)
+
+    def __init__(self, bench: Bench, op: OpKey) -> None:
+        self.op = op
+        self._bench = bench
+        self._subjects, self._copies, self._bytes = _subjects(bench, op)
+        self._cached, self._uncached = Visits(bench.disturbance), Visits(bench.disturbance)
+
+    def visit(self) -> None:
+        """Time it for a moment; a moment that was disturbed is repeated."""
+        self._visit(self._uncached, evict=True)
+        if self._bytes <= CACHED_BYTES:
+            self._visit(self._cached, evict=False)
+
+    @property
+    def disturbed(self) -> bool:
+        """The machine was not quiet in any visit."""
+        return self._uncached.disturbed
+
+    @property
+    def entry(self) -> TableEntry:
+        """Its cost after at least one visit."""
+        uncached = self._uncached.measured
+        cached = self._cached.measured if self._bytes <= CACHED_BYTES else uncached
+        return TableEntry(self.op, not_negative(cached), not_negative(uncached), self._bytes)
+
+    @property
+    def precise(self) -> bool:
+        """Nothing is to be gained from more visits."""
+        costs = (self.entry.cached, self.entry.uncached)
+        return all(cost.standard_error_us <= TARGET_ERROR * cost.value_us for cost in costs)
+
+    @cached_property
+    def _long(self) -> bool:
+        begin = self._bench.device.clock()
+        self._subjects["many"]()
+        return self._bench.device.clock() - begin >= LONG_RUN_NS
+
+    def _visit(self, visits: Visits, *, evict: bool) -> None:
+        device = self._bench.device
+
+        def take() -> Timings:
+            return time_interleaved(
+                self._subjects,
+                clock=device.clock,
+                seconds=EVICTED_SECONDS if evict else CACHED_SECONDS,
+                yardstick=device.yardstick,
+                burst=1 if self._long or evict else 3,
+                min_rounds=MIN_ROUNDS,
+                max_rounds=MAX_ROUNDS,
+                evict=device.evict if evict else None,
+                warm_up_seconds=WARM_UP_SECONDS,
+                threads=self._bench.options.threads,
+            )
+
+        visits.take(take, lambda timings: _per_copy(timings, self._copies))
+
+
+def not_negative(cost: Measured) -> Measured:
+    """A difference of two times may be below 0 by chance; a cost is not."""
+    return replace(cost, value_us=max(cost.value_us, 0.0))
 
 
 def _subjects(bench: Bench, op: OpKey) -> tuple[dict[str, Subject], int, int]:
@@ -92,39 +163,6 @@ def _subjects(bench: Bench, op: OpKey) -> tuple[dict[str, Subject], int, int]:
     copies = {"few": few, "many": many}
     subjects = {name: bench.subject(op_graph(bench.teacher, op, count), feeds) for name, count in copies.items()}
     return subjects, many - few, size
-
-
-def _measure(bench: Bench, subjects: dict[str, Subject], copies: int, *, evict: bool) -> Measured:
-    """Slices of interleaved timing until the error is small enough."""
-    device, disturbance = bench.device, bench.disturbance
-    begin = device.clock()
-    subjects["many"]()
-    long = device.clock() - begin >= LONG_RUN_NS
-
-    def take() -> Timings:
-        return time_interleaved(
-            subjects,
-            clock=device.clock,
-            seconds=SLICE_SECONDS,
-            yardstick=device.yardstick,
-            burst=1 if long or evict else 3,
-            min_rounds=MIN_ROUNDS,
-            max_rounds=MAX_ROUNDS,
-            evict=device.evict if evict else None,
-            warm_up_seconds=EVICTED_WARM_UP_SECONDS if evict else WARM_UP_SECONDS,
-        )
-
-    slices: list[tuple[float, NDArray[np.float64]]] = []  # excess, cost of a copy in each round
-    while len(slices) < MAX_SLICES:
-        found = disturbance.slice(take)
-        slices.append((found.excess, disturbance.corrected(_per_copy(found.timings, copies), found)))
-        quiet = [rounds for excess, rounds in slices if excess == 0]
-        cost = median_with_error(np.concatenate(quiet or [rounds for _, rounds in slices]))
-        if cost.standard_error_us <= TARGET_ERROR * cost.value_us:
-            break
-    excess = disturbance.noted([0.0] if quiet else [excess for excess, _ in slices])
-    value = max(cost.value_us, 0.0)
-    return Measured(value, math.hypot(cost.standard_error_us, excess * value), cost.samples)
 
 
 def op_feeds(teacher: Architecture, op: OpKey, workload: Workload) -> list[Feeds]:
@@ -162,7 +200,7 @@ def _beyond(fitting: Sequence[TableEntry], entry: TableEntry) -> TableEntry:
     low, high = fitting
     slope = (high.cached.value_us - low.cached.value_us) / (high.op.width - low.op.width)
     value = min(high.cached.value_us + slope * (entry.op.width - high.op.width), entry.uncached.value_us)
-    return replace(entry, cached=Measured(value, value - high.cached.value_us, high.cached.samples))
+    return replace(entry, cached=Measured(value, abs(value - high.cached.value_us), high.cached.samples))
 
 
 def _per_copy(timings: Timings, copies: int) -> NDArray[np.float64]:

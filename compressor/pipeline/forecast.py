@@ -61,6 +61,7 @@ def forecast(bench: Workbench) -> Forecast:
         clock=bench.device.clock,
         seconds=SECONDS,
         yardstick=bench.device.yardstick,
+        threads=workload.threads,
     )
     percentile = bench.request.budget.percentile
     rungs = tuple(

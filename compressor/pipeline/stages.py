@@ -14,6 +14,7 @@ from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
+from compressor.latency import refreshed
 from compressor.latency.store import TABLES, TableConditions, TableStore
 from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.tables import measured_table
@@ -179,7 +180,9 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     )
     store = TableStore(bench.cache / TABLES, note=bench.observer.note)
     kept = None if bench.fresh else store.find(conditions)
-    return kept or measured_table(bench.device, conditions, store, bench.observer)
+    if kept is not None:
+        return refreshed(bench.device, kept)
+    return measured_table(bench.device, conditions, store, bench.observer)
 
 
 def label(bench: Workbench) -> Labels:

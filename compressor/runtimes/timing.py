@@ -21,6 +21,8 @@ from compressor.runtimes.samples import STRETCH_RUNS, Samples
 WARM_UP_RUNS, WARM_UP_LEAST = 60, 3
 WARM_UP_SECONDS = 1.0
 STABLE_WITHIN = 0.03
+# From here on a subject has the cores for itself: the threads of the one before have stopped waiting for work.
+SETTLE_NS = 1_000_000
 
 Subject = Callable[[], object]
 
@@ -91,6 +93,7 @@ def time_interleaved(
     max_rounds: int | None = None,
     evict: Subject | None = None,
     warm_up_seconds: float = WARM_UP_SECONDS,
+    threads: int = 1,
 ) -> Timings:
     """Time subjects in turn for about `seconds` in all.
 
@@ -104,6 +107,7 @@ def time_interleaved(
         max_rounds: Rounds after which the time is not used up; None = all of it is.
         evict: Empties the caches before every recorded run; None = the caches are warm.
         warm_up_seconds: At most, for each subject.
+        threads: Of each subject. With several, each turn begins with runs for a millisecond.
 
     Raises:
         UnavailableError: The clock went backwards.
@@ -119,7 +123,7 @@ def time_interleaved(
         marks.append(_timed(yardstick, clock, yardstick))  # the first one brings its code back into the caches
         for name, subject in subjects.items():
             if rewarm:
-                subject()
+                _resume(subject, clock, SETTLE_NS if threads > 1 else 0)
             samples[name].append([_timed(subject, clock, evict) for _ in range(burst)])
     return Timings({name: np.array(rows, dtype=np.int64) for name, rows in samples.items()}, np.array(marks))
 
@@ -146,6 +150,14 @@ def elapsed_ns(clock: Clock, begin: int) -> int:
     if spent < 0:
         raise UnavailableError(f"the clock went backwards by {-spent} ns during a measurement: run it again")
     return spent
+
+
+def _resume(subject: Subject, clock: Clock, nanoseconds: int) -> None:
+    """Run once, and on until this time is over."""
+    begin = clock()
+    subject()
+    while elapsed_ns(clock, begin) < nanoseconds:
+        subject()
 
 
 def _timed(subject: Subject, clock: Clock, before: Subject | None = None) -> int:

@@ -33,7 +33,9 @@ def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], thread
     if len(variants) == 1:
         return variants[0]
     subjects = {str(i): engine_subject(device.compile(model, options), feeds) for i, options in enumerate(variants)}
-    timings = time_interleaved(subjects, clock=device.clock, seconds=OPTIONS_SECONDS, yardstick=device.yardstick)
+    timings = time_interleaved(
+        subjects, clock=device.clock, seconds=OPTIONS_SECONDS, yardstick=device.yardstick, threads=threads
+    )
     fastest = min(range(len(variants)), key=lambda i: timings.median_ms(str(i)))
     clear = timings.median_ms(str(fastest)) < (1 - CLEARLY_FASTER) * timings.median_ms("0")
     return variants[fastest if clear else 0]

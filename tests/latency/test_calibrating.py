@@ -1,6 +1,5 @@
 """Calibration on whole models: what it recovers from models whose truth is known."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -85,19 +84,3 @@ def test_visits_of_a_model_count_alike_and_spread_into_its_error() -> None:
     model.visit(seconds=0.001)
     once = model.measured
     assert once.standard_error_us == pytest.approx(0.0, abs=0.01)
-    model._times.append(np.full(3, 1.3 * once.value_us))
-    model._excesses.append(0.0)
-    twice = model.measured
-    assert twice.value_us == pytest.approx(1.15 * once.value_us)
-    assert twice.standard_error_us == pytest.approx(0.15 * once.value_us, rel=0.01)
-
-
-def test_disturbed_visits_count_only_where_there_are_no_others() -> None:
-    shape = tiny((2, 32))
-    model = WholeModel.built(Bench(FakeDevice(), shape, CompileOptions(1), WORKLOAD), shape, Precision.FP32)
-    model._times, model._excesses = [np.full(3, 20.0), np.full(3, 10.0)], [0.1, 0.0]
-    assert model.measured.value_us == 10.0
-    assert model.measured.standard_error_us == 0.0
-    model._excesses = [0.1, 0.3]
-    assert model.measured.value_us == 15.0
-    assert model.measured.standard_error_us == pytest.approx(math.hypot(5.0, 3.0))

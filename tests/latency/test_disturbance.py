@@ -8,9 +8,10 @@ from tiny_models import tiny
 
 from compressor.latency import estimate, feed_forward_op, measure_table
 from compressor.latency.calibrating import WholeModel
-from compressor.latency.disturbance import MEMORY_EXCESS, REPEATS, Disturbance, Slice
-from compressor.latency.measuring import Bench, measure_op
-from compressor.records.architecture import Precision
+from compressor.latency.disturbance import REPEATS, Disturbance, Slice
+from compressor.latency.measuring import Bench, OpProbe
+from compressor.latency.visits import Visits
+from compressor.records.architecture import OpKey, Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Workload
 from compressor.runtimes.fake import YARDSTICK_NS, FakeDevice
@@ -62,6 +63,13 @@ def slices(disturbance: Disturbance, *timings: Timings) -> list[Slice]:
     return found
 
 
+def visited(bench: Bench, op: OpKey) -> OpProbe:
+    probe = OpProbe(bench, op)
+    for _ in range(3):
+        probe.visit()
+    return probe
+
+
 def test_a_round_is_quiet_where_the_yardstick_is_near_its_best() -> None:
     (found,) = slices(Disturbance(FakeDevice()), rounds(50, 50, 63, 62, 500, 50, 51, 49))
     assert found.quiet.tolist() == [True, True, False, False, False, True, True, True]  # at most 1.25 x 49
@@ -92,34 +100,49 @@ def test_slices_are_taken_again_while_most_rounds_are_disturbed_but_not_for_ever
     assert taken == 2 + REPEATS
 
 
-def test_a_neighbour_that_takes_the_cache_disturbs_a_slice_whose_arithmetic_is_as_fast_as_ever() -> None:
+def test_the_strain_of_a_slice_is_the_slower_look_at_the_memory() -> None:
     # Each look at the memory is two runs, of which the second counts; a look before and one behind each slice.
-    device = Scripted(*[100, 100] * 4, *[100, 100, 100, 301], *[100, 100] * 2)
-    disturbance = Disturbance(device)
-    numbers = iter(range(9))
-    seen: list[int] = []
+    disturbance = Disturbance(Scripted(900, 100, 900, 301, 900, 250, 900, 120))
+    found = [disturbance.slice(lambda: rounds(50, 50)) for _ in range(2)]
+    assert [part.strain for part in found] == [301, 250]
+    assert all(part.quiet.all() and part.excess == 0 for part in found)
+
+
+class Cores:
+    """A device whose cores are near or far from each other; `distance` slows down whatever runs on several."""
+
+    def __init__(self) -> None:
+        self.device, self.distance = FakeDevice(), 1.0
+
+    def team(self) -> None:
+        self.device.clock.advance(100_000 * self.distance)
+
+
+def test_times_on_several_threads_are_brought_to_the_usual_distance_of_the_cores() -> None:
+    cores = Cores()
+    visits = Visits(Disturbance(cores.device, team=cores.team))
+    for distance in (1.0, 2.0, 1.0, 1.0, 2.0):
+        cores.distance = distance
+        visits.take(lambda: rounds(50, 50), lambda _: np.full(2, 30.0 * cores.distance))
+    assert visits.measured.value_us == pytest.approx(30.0)
+    assert visits.measured.standard_error_us == pytest.approx(0.0, abs=0.01)
+    assert not visits.disturbed
+
+
+def test_a_slice_in_which_the_cores_move_is_taken_again() -> None:
+    cores = Cores()
+    disturbance = Disturbance(cores.device, team=cores.team)
+    distances = iter((1.0, 2.0, 2.0))
 
     def take() -> Timings:
-        seen.append(next(numbers))
+        cores.distance = next(distances)
         return rounds(50, 50)
 
     disturbance.slice(take)
-    disturbance.slice(take)
     found = disturbance.slice(take)
-    assert seen == [0, 1, 2, 3]
-    assert found.quiet.all()
-
-
-def test_a_neighbour_that_keeps_the_cache_widens_the_errors() -> None:
-    device = Scripted(*[100, 100] * 4, 400)
-    disturbance = Disturbance(device)
-    for _ in range(2):
-        assert disturbance.slice(lambda: rounds(50, 50)).excess == 0.0
-    found = disturbance.slice(lambda: rounds(50, 50))
-    assert not found.quiet.any()
-    assert found.chosen(np.array([1.0, 2.0])).tolist() == [1.0, 2.0]
-    assert disturbance.noted([found.excess]) == MEMORY_EXCESS
-    assert disturbance.share == 1.0
+    assert found.team_ns == pytest.approx(200_000)
+    assert next(distances, None) is None
+    assert found.excess == 0
 
 
 @pytest.mark.parametrize("share", [0.6, 0.8])
@@ -138,13 +161,14 @@ def test_a_machine_that_never_becomes_quiet_again_is_corrected_and_has_wide_erro
     op = feed_forward_op(TEACHER, 48, Precision.INT8, first_token=False)
     factor = 1.0
     bench = Bench(DisturbedDevice(lambda: factor), TEACHER, OPTIONS, WORKLOAD)
-    truth = measure_op(bench, op)
+    truth = visited(bench, op)
     factor = SLOW
-    found = measure_op(bench, op)
-    for ours, theirs in ((found.cached, truth.cached), (found.uncached, truth.uncached)):
+    found = visited(bench, op)
+    disturbed = [probe.disturbed for probe in (truth, found)]
+    for ours, theirs in ((found.entry.cached, truth.entry.cached), (found.entry.uncached, truth.entry.uncached)):
         assert ours.value_us == pytest.approx(theirs.value_us, rel=0.01)
         assert ours.standard_error_us >= (SLOW - 1) * theirs.value_us
-    assert bench.disturbance.share == 0.5
+    assert disturbed == [False, True]
 
 
 def test_a_slow_drift_of_the_clock_speed_does_not_move_the_costs() -> None:
@@ -152,12 +176,13 @@ def test_a_slow_drift_of_the_clock_speed_does_not_move_the_costs() -> None:
     op = feed_forward_op(TEACHER, 48, Precision.INT8, first_token=False)
     factor = 1.0
     bench = Bench(DisturbedDevice(lambda: factor), TEACHER, OPTIONS, WORKLOAD)
-    truth = measure_op(bench, op)
+    truth = visited(bench, op).entry
     factor = 1.1
-    found = measure_op(bench, op)
+    slower = visited(bench, op)
+    found = slower.entry
     assert found.cached.value_us == pytest.approx(truth.cached.value_us, rel=0.002)
     assert found.cached.standard_error_us < 0.01 * truth.cached.value_us
-    assert bench.disturbance.share == 0.0
+    assert not slower.disturbed
 
 
 def test_a_table_says_for_which_speed_it_holds_and_later_models_are_corrected_to_it() -> None:

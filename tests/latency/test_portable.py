@@ -68,7 +68,7 @@ def test_all_differences_are_named_at_once(file: Path) -> None:
 
 def test_another_measuring_method_is_named(file: Path) -> None:
     changed(file, lambda document: document.update(method=document["method"] - 1))
-    with pytest.raises(InputError, match="measuring method '2' here, '1' in the file"):
+    with pytest.raises(InputError, match="measuring method '3' here, '2' in the file"):
         import_tables(file, MACHINE, RUNTIME)
 
 
