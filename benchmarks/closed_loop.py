@@ -1,10 +1,15 @@
 """Limits and what is reached: solve, build, measure, recalibrate; then the promise in fresh processes.
 
 The weights and what cuts cost are random, since only time is looked at; everything else is the product's own: table,
-search, closed loop, emitter, engine file, verification.
+search, closed loop, emitter, engine file, verification, and after a missed promise another search with the tail that
+was met. `compress` also plans a longer tail than it has seen on shared machines, since a miss costs it a training; here
+a miss costs nothing but time, and the limit is to be used.
 """
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,7 @@ import numpy as np
 from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError
 from compressor.export.graphs import final_graph
-from compressor.latency import estimate, measure_table
+from compressor.latency import estimate, measure_table, recalibrated
 from compressor.latency.calibrating import whole_feeds
 from compressor.latency.measuring import Bench
 from compressor.profiles import fingerprint
@@ -31,6 +36,7 @@ from compressor.verify.latency import verify_latency
 LENGTH, SEED = 32, 4
 PERCENTILE = 95.0
 CONFIRM_SECONDS, CONFIRM_PROCESSES = 6.0, 3
+ATTEMPTS, FIRST_TAIL = 3, 1.05  # as many verifications as `compress` allows itself
 LEAST_MARGIN = 1.2  # of the smallest limit over the smallest architecture: tail, share of the limit that is used
 
 
@@ -49,27 +55,51 @@ def random_space(teacher: Architecture, random: np.random.Generator) -> ScoredSp
     return ScoredSpace(heads, neurons, scores)
 
 
-def closed_loop(teacher: Architecture, limits: int) -> dict[str, Any]:
-    """For log-uniform limits: is each kept in fresh processes, and how much of it is used?"""
-    device, random = LocalDevice(), np.random.default_rng(SEED)
-    options, workload = device.option_variants(1)[-1], Workload(1, LENGTH, 1)
-    table = measure_table(device, fingerprint().key, teacher, Precision.INT8, options, workload)
-    smallest = teacher.with_layers((Layer(1, 0),))
-    span = np.log([LEAST_MARGIN * estimate(table, smallest).value_us, estimate(table, teacher).value_us])
-    problem = SearchProblem(teacher, random_space(teacher, random), table, limit_us=0.0)
-    found = []
-    for limit_ms in np.exp(random.uniform(*span, size=limits)) / 1e3:
-        found.append(_one_limit(device, problem, options, workload, float(limit_ms)))
-        print(f"    {found[-1]}", flush=True)
-    kept = [row for row in found if row["verdict"] == Verdict.MET]
-    used = [row["used_percent"] for row in found if row["used_percent"] is not None]
+class ClosedLoop:
+    """One table, and limits that are log-uniform between the smallest architecture and the teacher.
+
+    Args:
+        teacher: Shape that is cut.
+        limits: How many there are.
+    """
+
+    def __init__(self, teacher: Architecture, limits: int) -> None:
+        self._teacher, self._limits = teacher, limits
+        self._random = np.random.default_rng(SEED)
+        self._device = LocalDevice()
+        self._options = self._device.option_variants(1)[-1]
+        self._workload = Workload(1, LENGTH, 1)
+
+    @cached_property
+    def problem(self) -> SearchProblem:
+        """With the table, which is measured when it is first asked for."""
+        key = fingerprint().key
+        table = measure_table(self._device, key, self._teacher, Precision.INT8, self._options, self._workload)
+        return SearchProblem(self._teacher, random_space(self._teacher, self._random), table, limit_us=0.0)
+
+    @cached_property
+    def limits_ms(self) -> list[float]:
+        """The same shares of the range between the two every time."""
+        table = self.problem.table
+        least = LEAST_MARGIN * estimate(table, self._teacher.with_layers((Layer(1, 0),))).value_us
+        span = np.log([least, estimate(table, self._teacher).value_us])
+        return [float(limit) / 1e3 for limit in np.exp(self._random.uniform(*span, size=self._limits))]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Is this limit kept in fresh processes, and how much of it is used?"""
+        return _one_limit(self._device, self.problem, self._options, self._workload, self.limits_ms[index])
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of all limits together."""
+    used = [row["used_percent"] for row in rows if row["used_percent"] is not None]
     return {
-        "limits": limits,
-        "kept_share": round(len(kept) / limits, 4),
+        "row": "loop",
+        "limits": len(rows),
+        "kept_share": round(sum(row["verdict"] == Verdict.MET for row in rows) / len(rows), 4),
         "used_percent": round(float(np.mean(used)), 2) if used else None,
         "least_used_percent": round(min(used), 2) if used else None,
-        "table_seconds": round(table.seconds, 1),
-        "rows": found,
+        "verifications": sum(row.get("attempts", 0) for row in rows),
     }
 
 
@@ -99,14 +129,23 @@ def _one_limit(
             )
             return summary, float(np.percentile(times, PERCENTILE)) / 1e6
 
-        try:
-            chosen: Confirmation = confirm(problem, exact_search, measure, limit_ms=limit_ms, tail=1.05)
-        except InfeasibleError as error:
-            return {"limit_ms": round(limit_ms, 4), "verdict": str(error), "used_percent": None}
-        engine = folder / "engine.onnx"
-        loaded = device.save_engine(model(chosen.trial.solution), options, engine)
         budget = Budget(max_latency_ms=limit_ms, percentile=PERCENTILE)
-        result = verify_latency(device, engine, feeds, loaded, budget)
+        tail = FIRST_TAIL
+        attempts = 0
+        while attempts < ATTEMPTS:
+            attempts += 1
+            try:
+                chosen: Confirmation = confirm(problem, exact_search, measure, limit_ms=limit_ms, tail=tail)
+            except InfeasibleError as error:
+                return {"limit_ms": round(limit_ms, 4), "verdict": str(error), "used_percent": None}
+            engine = folder / "engine.onnx"
+            loaded = device.save_engine(model(chosen.trial.solution), options, engine)
+            result = verify_latency(device, engine, feeds, loaded, budget)
+            if result.verdict is Verdict.MET:
+                break
+            seen = result.summary
+            problem = replace(problem, table=recalibrated(problem.table, chosen.trial.predicted_ms, seen.p50_ms))
+            tail = max(tail, seen.p95_ms / seen.p50_ms)
     return {
         "limit_ms": round(limit_ms, 4),
         "predicted_ms": round(chosen.trial.predicted_ms, 4),
@@ -115,6 +154,7 @@ def _one_limit(
         "p95_ms": round(result.summary.p95_ms, 4),
         "used_percent": round(100 * result.summary.p95_ms / limit_ms, 2),
         "rounds": chosen.rounds,
+        "attempts": attempts,
         "repeats": result.repeats,
         "verdict": result.verdict,
     }

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.closed_loop import closed_loop
+from benchmarks import closed_loop
 from benchmarks.harness import CHECKOUT, Check, RowStore, arguments, content_hash, finish, gemm_ceiling
 from benchmarks.neighbour import drift_with_a_neighbour
 from benchmarks.promises import false_promises
@@ -299,7 +299,8 @@ def main() -> None:
     threads = sorted({1, fingerprint().usable_cores})
     sources = [CHECKOUT / "compressor" / name for name in PACKAGES]
     key = content_hash(sources, [SMALLEST_SHARE, LEAST_VISITS, MOST_VISITS, VISITS_SECONDS])
-    loop_key = content_hash([CHECKOUT / "compressor" / name for name in LOOP_PACKAGES], [LIMITS[chosen.mode]])
+    loop_sources = [CHECKOUT / "compressor" / name for name in LOOP_PACKAGES]
+    loop_key = content_hash([*loop_sources, CHECKOUT / "benchmarks" / "closed_loop.py"], [LIMITS[chosen.mode]])
     promise_key = content_hash([CHECKOUT / "compressor" / name for name in ("runtimes", "verify")], [chosen.mode])
     rows: dict[str, dict[str, Any]] = {
         "published": store.row("published", key, published_row),
@@ -308,7 +309,11 @@ def main() -> None:
     }
     for case in cases(chosen.mode, threads):
         rows[case.name] = store.row(case.name, f"{key}-{case.count}", lambda case=case: table_row(case))
-    rows["loop"] = store.row("loop", loop_key, lambda: closed_loop(MINILM, LIMITS[chosen.mode]))
+    loop = closed_loop.ClosedLoop(MINILM, LIMITS[chosen.mode])
+    for index in range(LIMITS[chosen.mode]):
+        rows[f"loop-{index}"] = store.row(f"loop-{index}", loop_key, lambda index=index: loop.row(index))
+    rows["loop"] = closed_loop.summary([row for name, row in rows.items() if name.startswith("loop-")])
+    print(rows["loop"])
     rows["promises"] = store.row(
         "promises", promise_key, lambda: false_promises("bursty", engines=ENGINES[chosen.mode])
     )
