@@ -2,8 +2,8 @@
 
 The weights and what cuts cost are random, since only time is looked at; everything else is the product's own: table,
 search, closed loop, emitter, engine file, verification, and after a missed promise another search with the tail that
-was met. `compress` also plans a longer tail than it has seen on shared machines, since a miss costs it a training; here
-a miss costs nothing but time, and the limit is to be used.
+was met. `compress` also plans a longer tail than it has seen on shared machines, since a miss costs it a training;
+here a miss costs nothing but time, and the limit is to be used.
 """
 
 import tempfile
