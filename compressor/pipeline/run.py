@@ -3,6 +3,7 @@
 prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> verify -> compare -> report
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
 from compressor.pipeline.uncut import no_rung_left
 from compressor.pipeline.workbench import Workbench
-from compressor.records.latency import LatencyTable
+from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.observer import Observer
 from compressor.records.promise import Reason, Verdict, exit_code
 from compressor.records.request import CompressRequest
@@ -152,7 +153,7 @@ def _candidates(
             f"p95 was {format_ms(summary.p95_ms)}, with a tail of {summary.p95_ms / summary.p50_ms:.2f}: the student "
             "is cut a little further"
         )
-        tails = tuple(r.latency.summary.p95_ms / r.latency.summary.p50_ms for r in results)
+        tails = tuple(_planned_tail(r.latency.summary) for r in results)
         try:
             student, _ = _student(
                 bench,
@@ -168,6 +169,11 @@ def _candidates(
             bench.observer.note(str(error))
             return
         yield student
+
+
+def _planned_tail(summary: LatencySummary) -> float:
+    """About the planned percentile over the median: between those that a summary has."""
+    return math.sqrt(summary.p95_ms * summary.p99_ms) / summary.p50_ms
 
 
 def _unpruned(rung: Rung) -> Candidate:
