@@ -117,7 +117,7 @@ def test_a_student_that_misses_only_its_latency_is_cut_further_for_the_tail_that
             return met[-1]
         latency = met[0].latency
         slow_ms = 1.3 * latency.summary.p50_ms
-            summary = replace(latency.summary, p95_ms=slow_ms, p99_ms=slow_ms)
+        summary = replace(latency.summary, p95_ms=slow_ms, p99_ms=slow_ms)
         missed = replace(latency, summary=summary, share_within=0.9, verdict=Verdict.MISSED)
         return replace(met[0], latency=missed, verdict=Verdict.MISSED, reasons=(Reason.LATENCY_OVER_LIMIT,))
 
