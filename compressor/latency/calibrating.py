@@ -30,9 +30,9 @@ from compressor.space import sample_architecture
 MODELS = 10
 SMALLEST_SHARE = 0.05  # of the teacher's latency
 SEED = 20261121
-SECONDS = 0.08  # of one visit
-BURST, MIN_ROUNDS, MAX_ROUNDS = 2, 2, 30
-WARM_UP_SECONDS = 0.04
+SECONDS = 0.04  # of one visit
+BURST, MIN_ROUNDS, MAX_ROUNDS = 2, 2, 20
+WARM_UP_SECONDS = 0.02
 SIZES = np.geomspace(1 / 16, 4, 49)  # tried, as shares of the last cache
 EXPECTED_SIZE = 0.5
 SCALE_SPREAD, SIZE_SPREAD = 0.05, 1.0  # of the priors: standard deviation of the scale, and of the size's logarithm

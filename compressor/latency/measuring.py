@@ -36,9 +36,9 @@ LARGE_BYTES = 2**20  # a copy's weights from here on: six copies of it would not
 # Copies of an op with more weights than this leave the caches that hold the rest: see `extrapolated`.
 CACHED_BYTES = 4 * 2**20
 TARGET_ERROR = 0.008
-CACHED_SECONDS, EVICTED_SECONDS = 0.05, 0.08  # of one visit
-MIN_ROUNDS, MAX_ROUNDS = 6, 30
-WARM_UP_SECONDS = 0.02
+CACHED_SECONDS, EVICTED_SECONDS = 0.025, 0.06  # of one visit
+MIN_ROUNDS, MAX_ROUNDS = 6, 20
+WARM_UP_SECONDS = 0.01
 TEAM_PART = 4
 LONG_RUN_NS = 2_000_000  # from here on the first runs of a burst tell as much as the others
 POSITIONS = 16  # different inputs of a stem, whose time includes looking up their embeddings
