@@ -6,7 +6,6 @@ was met. `compress` also plans a longer tail than it has seen on shared machines
 here a miss costs nothing but time, and the limit is to be used.
 """
 
-import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +28,7 @@ from compressor.records.promise import Budget, Verdict, Workload
 from compressor.records.score import LayerScore, ScoredSpace
 from compressor.runtimes.local import LocalDevice
 from compressor.search import SearchProblem, Solution, exact_search
-from compressor.search.confirm import Confirmation, confirm, planned_percentile
+from compressor.search.confirm import Confirmation, confirm, planned_percentile, planned_tail
 from compressor.search.ladder import fresh_latency
 from compressor.space import head_levels, neuron_levels
 from compressor.verify.latency import verify_latency
@@ -146,7 +145,7 @@ def _one_limit(
                 break
             seen = result.summary
             problem = replace(problem, table=recalibrated(problem.table, chosen.trial.predicted_ms, seen.p50_ms))
-            tail = max(tail, math.sqrt(seen.p95_ms * seen.p99_ms) / seen.p50_ms)
+            tail = max(tail, planned_tail(seen, PERCENTILE))
     return {
         "limit_ms": round(limit_ms, 4),
         "predicted_ms": round(chosen.trial.predicted_ms, 4),

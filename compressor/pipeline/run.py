@@ -3,7 +3,6 @@
 prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> verify -> compare -> report
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,7 @@ from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
 from compressor.pipeline.uncut import no_rung_left
 from compressor.pipeline.workbench import Workbench
-from compressor.records.latency import LatencySummary, LatencyTable
+from compressor.records.latency import LatencyTable
 from compressor.records.observer import Observer
 from compressor.records.promise import Reason, Verdict, exit_code
 from compressor.records.request import CompressRequest
@@ -28,6 +27,7 @@ from compressor.records.score import ScoredSpace
 from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared, Rung
 from compressor.records.units import format_ms
 from compressor.search import get_searcher
+from compressor.search.confirm import planned_tail
 
 MAX_EVALUATION_READS = 3
 LATENCY_REASONS = {Reason.LATENCY_OVER_LIMIT, Reason.LATENCY_UNDECIDED}
@@ -153,7 +153,7 @@ def _candidates(
             f"p95 was {format_ms(summary.p95_ms)}, with a tail of {summary.p95_ms / summary.p50_ms:.2f}: the student "
             "is cut a little further"
         )
-        tails = tuple(_planned_tail(r.latency.summary) for r in results)
+        tails = tuple(planned_tail(r.latency.summary, bench.request.budget.percentile) for r in results)
         try:
             student, _ = _student(
                 bench,
@@ -169,11 +169,6 @@ def _candidates(
             bench.observer.note(str(error))
             return
         yield student
-
-
-def _planned_tail(summary: LatencySummary) -> float:
-    """About the planned percentile over the median: between those that a summary has."""
-    return math.sqrt(summary.p95_ms * summary.p99_ms) / summary.p50_ms
 
 
 def _unpruned(rung: Rung) -> Candidate:

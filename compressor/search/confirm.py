@@ -4,6 +4,7 @@ A solver on a noisy table picks the entries whose noise was lucky, and would exc
 every candidate is built from its inherited weights through the final export path and timed in a fresh process.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -45,6 +46,20 @@ class Confirmation:
 def planned_percentile(promised: float) -> float:
     """The percentile that must keep a limit so that verification can prove the promised one."""
     return promised + KEPT_BACK * (100 - promised)
+
+
+def planned_tail(summary: LatencySummary, promised: float) -> float:
+    """The planned percentile over the median, from the percentiles that a summary has.
+
+    Between them, and beyond the last, the logarithm of the time is taken as linear in -log(share of slower runs), as
+    it is for a Pareto tail.
+    """
+    wanted = planned_percentile(promised)
+    known = ((50.0, summary.p50_ms), (90.0, summary.p90_ms), (95.0, summary.p95_ms), (99.0, summary.p99_ms))
+    upper = next((i for i, (percentile, _) in enumerate(known) if percentile >= wanted), len(known) - 1)
+    (low, low_ms), (high, high_ms) = known[upper - 1], known[upper]
+    way = math.log((100 - low) / (100 - wanted)) / math.log((100 - low) / (100 - high))
+    return low_ms / summary.p50_ms * (high_ms / low_ms) ** way
 
 
 def confirm(

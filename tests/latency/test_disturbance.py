@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_models import tiny
 
-from compressor.latency import estimate, feed_forward_op, measure_table
+from compressor.latency import estimate, feed_forward_op, measure_table, refreshed
 from compressor.latency.calibrating import WholeModel
 from compressor.latency.disturbance import REPEATS, Disturbance, Slice
 from compressor.latency.measuring import Bench, OpProbe
@@ -195,6 +195,26 @@ def test_a_table_says_for_which_speed_it_holds_and_later_models_are_corrected_to
     model = WholeModel.built(bench, TEACHER, Precision.INT8)
     model.visit()
     assert model.measured.value_us == pytest.approx(estimate(table, TEACHER).value_us, rel=0.01)
+
+
+class SlowModels(FakeDevice):
+    """Models take longer than when the table was measured, the yardsticks do not."""
+
+    factor = 1.0
+
+    def pass_time(self, nanoseconds: float) -> None:
+        super().pass_time(self.factor * nanoseconds)
+
+
+def test_a_kept_table_is_refitted_to_the_machine_as_it_is_now() -> None:
+    device = SlowModels()
+    table = measure_table(device, "fake", TEACHER, Precision.INT8, OPTIONS, WORKLOAD)
+    device.factor = 1.2
+    now = refreshed(device, table)
+    assert estimate(now, TEACHER).value_us == pytest.approx(1.2 * estimate(table, TEACHER).value_us, rel=0.01)
+    assert (now.entries, now.yardstick_us) == (table.entries, table.yardstick_us)
+    device.factor = 1.0
+    assert refreshed(device, table).calibration.scale == pytest.approx(table.calibration.scale)
 
 
 def test_a_slow_begin_does_not_become_the_speed_of_the_table() -> None:

@@ -14,6 +14,7 @@ from compressor.export import ENGINE, MODEL
 from compressor.pipeline import STAGES, StoppedError, stages, tables
 from compressor.records.architecture import Precision
 from compressor.records.latency import LatencyTable
+from compressor.records.serial import load, save
 from compressor.records.store import RunFolder
 from compressor.records.training import TrainPlan
 from compressor.train import loop
@@ -147,6 +148,20 @@ def test_another_run_on_the_device_takes_the_table_but_nothing_else(
     with pytest.raises(StoppedError):
         run(ask(0.8 * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="table")
     assert watcher.cached == {"prepare": False, "ladder": False, "table": False}
+
+
+def test_a_kept_table_is_refitted_to_the_machine_as_it_is(
+    ask: Ask, run: Run, tmp_path: Path, teacher_ms: Times
+) -> None:
+    (path,) = (tmp_path / "cache" / "tables").iterdir()
+    kept = load(LatencyTable, path)
+    calibration = replace(kept.calibration, scale=1.3 * kept.calibration.scale)
+    save(replace(kept, calibration=calibration), path)
+    with pytest.raises(StoppedError):
+        run(ask(0.8 * teacher_ms[Precision.INT8]), stop_after="table")
+    used = load(LatencyTable, run_folder(tmp_path / "cache") / "table.json")
+    assert used.entries == kept.entries
+    assert used.calibration.scale == pytest.approx(kept.calibration.scale, rel=0.01)
 
 
 def test_a_table_from_a_machine_that_was_never_quiet_is_used_once_and_said_so(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -76,6 +77,15 @@ def test_a_saved_engine_is_loaded_as_it_is(tmp_path: Path) -> None:
     model = random_encoder(SHAPE).emit().SerializeToString()
     options = CompileOptions(2, ("SkipLayerNormFusion",))
     assert LocalDevice().save_engine(model, options, tmp_path / "e.onnx") == CompileOptions(2, (), optimise=False)
+
+
+def test_idle_threads_of_an_engine_leave_the_cores_to_others() -> None:
+    engine = LocalDevice().compile(random_encoder(SHAPE).emit().SerializeToString(), CompileOptions(2))
+    engine.run(BATCH)
+    begin = time.process_time()
+    time.sleep(0.05)
+    # By default the second thread waits for work in a loop for 45 ms.
+    assert time.process_time() - begin < 0.02
 
 
 def test_another_provider_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from compressor.errors import UnavailableError
 from compressor.runtimes import engine_subject, time_alone, time_interleaved
 from compressor.runtimes.fake import VirtualClock
-from compressor.runtimes.timing import WARM_UP_RUNS, Timings, warm_up
+from compressor.runtimes.timing import SETTLE_NS, WARM_UP_RUNS, Timings, warm_up
 
 
 class Bench:
@@ -52,6 +52,14 @@ def test_subjects_take_turns_in_bursts_behind_the_yardstick() -> None:
     assert timings.samples["b"].tolist() == [[200] * 3] * 2
     assert timings.yardstick.tolist() == [50, 50]
     assert timings.samples["a"].dtype == np.int64
+
+
+def test_with_several_threads_a_turn_begins_when_those_of_the_subject_before_have_settled() -> None:
+    bench = Bench()
+    timings = timed(bench, steady(bench, a=SETTLE_NS // 4, b=2 * SETTLE_NS), threads=2, burst=1, min_rounds=1)
+    # Four runs of the short subject take as long as settling does, one of the long subject more.
+    assert "".join(bench.log).endswith("||" + "aaaa" + "a" + "b" + "b")
+    assert timings.samples["a"].tolist() == [[SETTLE_NS // 4]]
 
 
 def test_a_single_subject_is_not_rewarmed() -> None:

@@ -11,7 +11,15 @@ from compressor.errors import InfeasibleError
 from compressor.latency import estimate
 from compressor.records.latency import LatencySummary
 from compressor.search import SearchProblem, Solution, exact_search
-from compressor.search.confirm import MAX_ROUNDS, USED_HIGH, USED_LOW, Trial, confirm
+from compressor.search.confirm import (
+    MAX_ROUNDS,
+    USED_HIGH,
+    USED_LOW,
+    Trial,
+    confirm,
+    planned_percentile,
+    planned_tail,
+)
 
 TAIL = 1.1
 Measure = Callable[[Solution], tuple[LatencySummary, float]]
@@ -163,3 +171,13 @@ def test_the_search_is_given_the_recalibrated_limit_only() -> None:
     confirm(FINE, spy, simulated(1.15), limit_ms=limit_ms, tail=TAIL)
     assert limits[1] == pytest.approx(limits[0] / 1.15)
     assert limits[0] * TAIL < 1e3 * limit_ms
+
+
+@pytest.mark.parametrize(("promised", "planned"), [(50.0, 80.0), (90.0, 96.0), (95.0, 98.0), (99.0, 99.6)])
+def test_the_planned_tail_of_a_pareto_distribution_is_exact(promised: float, planned: float) -> None:
+    def quantile_ms(percentile: float) -> float:
+        return float(0.7 * (1 - percentile / 100) ** -0.1)
+
+    found = LatencySummary(*map(quantile_ms, (50, 90, 95, 99)), samples=1000, processes=5)
+    assert planned_percentile(promised) == pytest.approx(planned)
+    assert planned_tail(found, promised) == pytest.approx(quantile_ms(planned) / quantile_ms(50))
