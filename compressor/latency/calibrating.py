@@ -1,11 +1,14 @@
-"""What whole models say about a table of ops: one factor on the sum, and how many bytes of weights stay in the caches.
+"""What whole models say about a table of ops: a factor, what each op costs besides, and the weights that stay in caches.
 
-    measured = scale x sum over ops of cost(share),   share = max(0, 1 - cache / weights)
+    measured = scale x sum over ops of (cost(share) + overhead),   share = max(0, 1 - cache / weights)
 
 A few random architectures over the whole range of latencies are built, and timed several times while the ops are
 measured: on a shared machine neighbours take more or less of the last cache from one ten seconds to the next. For each
-size of a grid the best scale is a weighted mean; the size with the least squared relative error is taken. Where the
-models do not tell sizes apart, a weak prior draws them towards half of the last cache.
+size of a grid the best scale and overhead are linear least squares; the size with the least squared relative error is
+taken. Where the models do not tell sizes apart, a weak prior draws them towards half of the last cache.
+
+The overhead is little on one thread. On several it is what the threads need to meet, which changes with the distance
+of their cores from one ten seconds to the next, while the arithmetic takes what it always takes.
 """
 
 import math
@@ -35,8 +38,9 @@ BURST, MIN_ROUNDS, MAX_ROUNDS = 2, 2, 20
 WARM_UP_SECONDS = 0.02
 SIZES = np.geomspace(1 / 16, 4, 49)  # tried, as shares of the last cache
 EXPECTED_SIZE = 0.5
-SCALE_SPREAD, SIZE_SPREAD = 0.05, 1.0  # of the priors: standard deviation of the scale, and of the size's logarithm
-ERROR_FLOOR = 0.01  # of one model: two builds of one graph differ by that
+# Standard deviations of the priors: of the scale, of the overhead as a share of a usual op, of the size's logarithm.
+SCALE_SPREAD, OVERHEAD_SPREAD, SIZE_SPREAD = 0.1, 0.05, 1.0
+ERROR_FLOOR = 0.03  # of one model: by that they differ from any sum of ops, however well they are measured
 # For the choice of architectures alone, which has to come before anything is measured.
 ROUGH_PRODUCTS_PER_US, ROUGH_OP_US = 5e4, 8.0
 
@@ -46,9 +50,10 @@ class Whole:
     """A whole model that was measured.
 
     Attributes:
-        cached_us: Sum of its ops' costs with all weights in the caches.
+        cached_us: Sum of its ops' costs with all weights in the caches, no overhead.
         uncached_us: The same with all weights from main memory.
         weight_bytes: Of the weights that a run reads.
+        ops: How many it runs.
         measured_us: What it takes.
         error_share: Standard error of that, as a share: models whose visits differ say less.
     """
@@ -56,6 +61,7 @@ class Whole:
     cached_us: float
     uncached_us: float
     weight_bytes: float
+    ops: int
     measured_us: float
     error_share: float = 0.0
 
@@ -140,35 +146,48 @@ def rough_us(shape: Architecture, workload: Workload) -> float:
 
 
 def calibrate(wholes: Sequence[Whole], cache_bytes: int) -> Calibration:
-    """Fit scale and sizes.
+    """Fit scale, overhead and size.
 
     Args:
         wholes: At least one measured model.
         cache_bytes: Of the last cache.
     """
-    fits = [_fit_scale(wholes, Calibration(cache_bytes=float(s * cache_bytes), models=len(wholes))) for s in SIZES]
+    fits = [_fit_at(wholes, Calibration(cache_bytes=float(s * cache_bytes), models=len(wholes))) for s in SIZES]
     distances = np.log(SIZES / EXPECTED_SIZE) / SIZE_SPREAD
     losses = np.array([loss for loss, _ in fits]) + distances**2
     return fits[int(losses.argmin())][1]
 
 
-def _fit_scale(wholes: Sequence[Whole], size: Calibration) -> tuple[float, Calibration]:
-    """The loss, and the calibration with the best scale at a given size."""
+def _fit_at(wholes: Sequence[Whole], size: Calibration) -> tuple[float, Calibration]:
+    """The loss, and the calibration with the best scale and overhead at a given size."""
+    measured = np.array([whole.measured_us for whole in wholes])
     shares = np.array([size.uncached_share(whole.weight_bytes) for whole in wholes])
-    cached = np.array([whole.cached_us for whole in wholes])
-    uncached = np.array([whole.uncached_us for whole in wholes])
-    ratio = (cached + shares * (uncached - cached)) / np.array([whole.measured_us for whole in wholes])
-    # Least squares of (scale x ratio - 1) / error and (scale - 1) / SCALE_SPREAD.
-    weights = 1 / (ERROR_FLOOR**2 + np.array([whole.error_share for whole in wholes]) ** 2)
-    prior = SCALE_SPREAD**-2
-    scale = float(((weights * ratio).sum() + prior) / ((weights * ratio**2).sum() + prior))
-    squares = (scale * ratio - 1) ** 2
-    error = math.sqrt(float(squares.sum()) / max(1, len(wholes) - 2))
-    return float((weights * squares).sum()) + prior * (scale - 1) ** 2, replace(size, scale=scale, error_share=error)
+    cached, uncached = (np.array([w.cached_us for w in wholes]), np.array([w.uncached_us for w in wholes]))
+    ops = np.array([whole.ops for whole in wholes])
+    usual_op_us = float(np.median(measured / ops))
+    # Least squares of (scale x ratio + overheads x crowding - 1) / error, (scale - 1) / SCALE_SPREAD and
+    # overheads / OVERHEAD_SPREAD, where overheads = scale x overhead / usual op.
+    ratio = (cached + shares * (uncached - cached)) / measured
+    crowding = ops * usual_op_us / measured
+    errors = np.sqrt(ERROR_FLOOR**2 + np.array([whole.error_share for whole in wholes]) ** 2)
+    priors = np.diag([1 / SCALE_SPREAD, 1 / OVERHEAD_SPREAD])
+    rows = np.vstack([np.column_stack([ratio, crowding]) / errors[:, None], priors])
+    wanted = np.concatenate([1 / errors, [1 / SCALE_SPREAD, 0.0]])
+    scale, overheads = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+    squares = (scale * ratio + overheads * crowding - 1) ** 2
+    found = replace(
+        size,
+        scale=float(scale),
+        overhead_us=float(overheads / scale) * usual_op_us,
+        error_share=math.sqrt(float(squares.sum()) / max(1, len(wholes) - 3)),
+    )
+    return float(((rows @ [scale, overheads] - wanted) ** 2).sum()), found
 
 
 def whole_of(table: LatencyTable, shape: Architecture, measured: Measured) -> Whole:
     """What the calibration needs of a measured model."""
-    cached, uncached = (summed(table, shape, share).value_us for share in (0.0, 1.0))
+    bare = replace(table, calibration=Calibration())
+    cached, uncached = (summed(bare, shape, share).value_us for share in (0.0, 1.0))
     error_share = measured.standard_error_us / measured.value_us
-    return Whole(cached, uncached, model_bytes(table, shape), measured.value_us, error_share)
+    ops = len(operations(shape, table.precision))
+    return Whole(cached, uncached, model_bytes(table, shape), ops, measured.value_us, error_share)

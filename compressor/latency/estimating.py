@@ -14,12 +14,12 @@ def model_bytes(table: LatencyTable, shape: Architecture) -> int:
 
 
 def summed(table: LatencyTable, shape: Architecture, uncached_share: float) -> Measured:
-    """Sum of the ops' costs in microseconds when this share of the weights comes from main memory.
+    """Sum of the ops' costs in microseconds, but for the scale, when this share of the weights comes from main memory.
 
     Raises:
         InputError: An op of the architecture is not in the table.
     """
-    costs = [table.entry(op).cost(uncached_share) for op in operations(shape, table.precision)]
+    costs = [table.cost(op, uncached_share) for op in operations(shape, table.precision)]
     error = math.sqrt(sum(cost.standard_error_us**2 for cost in costs))
     return Measured(sum(cost.value_us for cost in costs), error, min(cost.samples for cost in costs))
 

@@ -66,16 +66,19 @@ class TableEntry:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What whole models say about the sum of their ops: measured = scale x sum of cost(uncached_share).
+    """What whole models say about their ops: measured = scale x sum of (cost(uncached_share) + overhead).
 
     Attributes:
         scale: Measured over summed.
+        overhead_us: What an op costs in a whole model beyond its cost between copies of itself; negative = it costs
+            less.
         cache_bytes: Weights that stay in the processor's caches from one run to the next; None = those of any model.
         error_share: Standard deviation of measured over predicted, of the models that it was fitted to.
         models: How many these were; 0 = not calibrated.
     """
 
     scale: float = 1.0
+    overhead_us: float = 0.0
     cache_bytes: float | None = None
     error_share: float = 0.0
     models: int = 0
@@ -151,6 +154,15 @@ class LatencyTable:
             raise InputError(f"the latency table has no entry for `{op}`; {self._covered(op)}: measure it (`--fresh`)")
         return _between(family[at - 1], family[at], op)
 
+    def cost(self, op: OpKey, uncached_share: float) -> Measured:
+        """What an op adds to a whole model, but for the scale, when this share of the weights comes from main memory.
+
+        Raises:
+            InputError: The table does not cover the op.
+        """
+        cost = self.entry(op).cost(uncached_share)
+        return replace(cost, value_us=max(0.0, cost.value_us + self.calibration.overhead_us))
+
     def _covered(self, op: OpKey) -> str:
         """What it has instead, in words."""
         family = self._families.get(replace(op, width=0))
@@ -217,6 +229,8 @@ def check_table(table: LatencyTable) -> LatencyTable:
             if not all(math.isfinite(time) and time >= 0 for time in times) or cost.samples < 1:
                 raise BorderError(f"the cost of `{entry.op}` must be finite, at least 0 and with samples, got {cost}")
     calibration = table.calibration
-    if calibration.scale <= 0 or (calibration.cache_bytes or 0) < 0:
-        raise BorderError(f"the calibration of a latency table must be positive, got {calibration}")
+    if calibration.scale <= 0 or (calibration.cache_bytes or 0) < 0 or not math.isfinite(calibration.overhead_us):
+        raise BorderError(
+            f"the calibration of a latency table must be positive, its overhead finite, got {calibration}"
+        )
     return table

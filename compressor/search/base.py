@@ -40,7 +40,7 @@ class SearchProblem:
             InputError: It is not in the table.
         """
         if op not in self._costs:
-            self._costs[op] = self.table.entry(op).cost(self.uncached_share).value_us
+            self._costs[op] = self.table.cost(op, self.uncached_share).value_us
         return self._costs[op]
 
 

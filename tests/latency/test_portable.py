@@ -11,6 +11,7 @@ import pytest
 from made_up_tables import MACHINE, RUNTIME, conditions, made_up_table
 
 from compressor.errors import BorderError, InputError, UnavailableError
+from compressor.latency import METHOD
 from compressor.latency.portable import check_export, export_tables, import_tables
 from compressor.records.architecture import Precision
 
@@ -68,7 +69,7 @@ def test_all_differences_are_named_at_once(file: Path) -> None:
 
 def test_another_measuring_method_is_named(file: Path) -> None:
     changed(file, lambda document: document.update(method=document["method"] - 1))
-    with pytest.raises(InputError, match="measuring method '3' here, '2' in the file"):
+    with pytest.raises(InputError, match=f"measuring method '{METHOD}' here, '{METHOD - 1}' in the file"):
         import_tables(file, MACHINE, RUNTIME)
 
 

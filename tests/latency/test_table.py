@@ -269,6 +269,15 @@ def test_a_model_larger_than_the_caches_pays_for_the_weights_that_come_from_memo
         assert estimate(table, shape).value_us == pytest.approx(expected)
 
 
+def test_an_overhead_is_added_to_each_op_before_the_scale_and_no_op_costs_less_than_nothing() -> None:
+    shape = tiny((2, 32))
+    costs = [Measured(100.0, 3.0, 9), Measured(20.0, 3.0, 9), Measured(5.0, 3.0, 9)]
+    made = table_of(shape, dict(zip(operations(shape, Precision.INT8), costs, strict=True)))
+    for overhead_us, expected in ((4.0, 104.0 + 24.0 + 9.0), (-8.0, 92.0 + 12.0 + 0.0)):
+        table = replace(made, calibration=Calibration(scale=1.1, overhead_us=overhead_us))
+        assert estimate(table, shape).value_us == pytest.approx(1.1 * expected)
+
+
 def test_recalibration_makes_the_last_prediction_right() -> None:
     shape = tiny((2, 32))
     table = table_of(shape, dict.fromkeys(operations(shape, Precision.INT8), Measured(40.0, 1.0, 9)))

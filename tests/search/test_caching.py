@@ -8,7 +8,7 @@ from search_problems import architectures, cost_us, damage, problem
 
 from compressor.errors import InfeasibleError
 from compressor.latency import estimate
-from compressor.records.latency import Calibration, TableEntry
+from compressor.records.latency import Calibration, Measured, TableEntry
 from compressor.search import SearchProblem, exact_search
 from compressor.search.caching import HALVINGS, search_cached
 from compressor.search.exact import BINS
@@ -39,6 +39,24 @@ def test_the_limit_is_kept_at_the_size_that_was_found_and_little_is_lost(seed: i
     # Steps of the share and bins of the knapsack: no better architecture well within the limit.
     margin = 1 - 0.6 / 2**HALVINGS - 10 / BINS
     assert found.damage <= least_damage(task, limit_us=margin * task.limit_us) + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("overhead_us", [-6.0, 10.0])
+def test_an_overhead_is_as_if_every_op_took_so_much_longer(seed: int, overhead_us: float) -> None:
+    task = with_memory(problem(seed, limit_share=0.8), slower=1.6, cache_bytes=2000.0)
+
+    def longer(cost: Measured) -> Measured:
+        return replace(cost, value_us=cost.value_us + overhead_us)
+
+    entries = tuple(replace(e, cached=longer(e.cached), uncached=longer(e.uncached)) for e in task.table.entries)
+    calibration = replace(task.table.calibration, overhead_us=overhead_us)
+    added, within = (
+        search_cached(replace(task, table=replace(task.table, **change)), exact_search)
+        for change in ({"entries": entries}, {"calibration": calibration})
+    )
+    assert within.widths == added.widths
+    assert within.cost_us == pytest.approx(added.cost_us)
 
 
 def test_costs_from_memory_make_smaller_models() -> None:
