@@ -8,7 +8,7 @@ from compressor.profiles import fingerprint
 from compressor.runtimes.local import LocalDevice
 
 QUIET_FACTOR = 1.6  # of the fastest that the memory yardstick was ever seen on this machine
-PATIENCE_SECONDS, LOOK_SECONDS, LOOKS = 20.0, 2.0, 5
+PATIENCE_SECONDS, LOOK_SECONDS, LOOKS = 4.0, 2.0, 5
 
 
 def wait_until_quiet(*, patience: float = PATIENCE_SECONDS) -> dict[str, float]:
