@@ -17,7 +17,7 @@ from compressor.runtimes.base import Device
 METHOD = 4  # of measuring; a table that another method made is measured anew
 # Rounds go on until a table has taken so long, or nothing is to be gained from more. Larger teachers are worth more.
 SECONDS_PER_LAYER = 4.5
-LEAST_ROUNDS, MOST_ROUNDS = 3, 16
+LEAST_ROUNDS, MOST_ROUNDS = 2, 16
 REFRESHING_VISITS = 3
 
 Progress = Callable[[float, str], None]
