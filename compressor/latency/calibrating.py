@@ -1,4 +1,4 @@
-"""What whole models say about a table of ops: a factor, what each op costs besides, and the weights that stay in caches.
+"""What whole models say about a table of ops: a factor, what each op costs besides, and the weights kept in caches.
 
     measured = scale x sum over ops of (cost(share) + overhead),   share = max(0, 1 - cache / weights)
 

@@ -59,7 +59,7 @@ def planned_tail(summary: LatencySummary, promised: float) -> float:
     upper = next((i for i, (percentile, _) in enumerate(known) if percentile >= wanted), len(known) - 1)
     (low, low_ms), (high, high_ms) = known[upper - 1], known[upper]
     way = math.log((100 - low) / (100 - wanted)) / math.log((100 - low) / (100 - high))
-    return low_ms / summary.p50_ms * (high_ms / low_ms) ** way
+    return low_ms / summary.p50_ms * math.pow(high_ms / low_ms, way)
 
 
 def confirm(
