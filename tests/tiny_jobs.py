@@ -2,7 +2,9 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,6 +50,7 @@ class Regression:
         scale: Of the loss, so that the gradient is clipped or not.
         bad_row: The row whose loss fails; only one rank gets it in a step.
         fault: "raise", "kill" or a number that the loss is multiplied with.
+        journal: File that gets a line for each part, the process that computes it; the first one to write is slow.
     """
 
     batch: int
@@ -55,6 +58,7 @@ class Regression:
     scale: float = 1.0
     bad_row: int | None = None
     fault: str | float = "raise"
+    journal: Path | None = None
 
     def setup(self) -> Setup:
         """See `Job`."""
@@ -64,6 +68,11 @@ class Regression:
         return Setup(model, self._step, DataOrder(np.arange(ROWS), self.batch, self.seed))
 
     def _step(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
+        if self.journal is not None:
+            with self.journal.open("a+") as file:
+                file.write(f"{os.getpid()}\n")
+            if self.journal.read_text().split()[0] == str(os.getpid()):
+                time.sleep(0.05)
         x, y = data()
         loss = self.scale * (model(x[rows]) - y[rows]).square().sum()
         if self.bad_row is not None and self.bad_row in rows:

@@ -21,6 +21,8 @@ class TrainPlan:
         seed: Of the data order.
         checkpoint_steps: Steps between two checkpoints.
         bfloat16: Products of the layers in bfloat16, where the processor is faster in it; the rest in float32.
+        parts: Each batch is computed in so many equal parts, which the ranks take as they come; None = one per rank.
+            They decide the result, not who computes them.
     """
 
     steps: int
@@ -34,10 +36,19 @@ class TrainPlan:
     clip: float = 1.0
     checkpoint_steps: int = 500
     bfloat16: bool = False
+    parts: int | None = None
+
+    @property
+    def parts_per_step(self) -> int:
+        """Parts that a batch is computed in."""
+        return self.ranks if self.parts is None else self.parts
 
 
 def check_plan(plan: TrainPlan) -> TrainPlan:
-    """Border check: at least one step, and a batch that gives every rank the same number of rows."""
-    if plan.steps < 1 or plan.ranks < 1 or plan.batch < plan.ranks or plan.batch % plan.ranks:
-        raise BorderError(f"expected steps >= 1 and a batch that is a multiple of the ranks, got {plan}")
+    """Border check: at least one step, and a batch of equal parts, at least one for every rank."""
+    parts = plan.parts_per_step
+    if plan.steps < 1 or plan.ranks < 1 or parts < plan.ranks or plan.batch < parts or plan.batch % parts:
+        raise BorderError(
+            f"expected steps >= 1, ranks >= 1, no fewer parts, and a batch that is a multiple of the parts, got {plan}"
+        )
     return plan

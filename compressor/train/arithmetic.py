@@ -15,6 +15,7 @@ import torch
 from compressor.records.training import TrainPlan
 from compressor.train.job import Job
 from compressor.train.loop import Trainer
+from compressor.train.team import Alone
 
 STEPS = 9  # the first warms up
 # Of one rank alone. Four that share memory and clock gained about half of it, and nothing where it was below.
@@ -34,14 +35,15 @@ def faster_in_bfloat16(job: Job, plan: TrainPlan, *, clock: Clock = time.perf_co
         clock: Seconds.
     """
     probe = replace(plan, steps=STEPS)
+    share = Alone(most_parts=plan.parts_per_step // plan.ranks)
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
-        plain_seconds = _step_seconds(Trainer(job, replace(probe, bfloat16=False)), clock)
-        warm_up = Trainer(job, replace(probe, bfloat16=True))  # kernels are made for every new shape
+        plain_seconds = _step_seconds(Trainer(job, replace(probe, bfloat16=False), share), clock)
+        warm_up = Trainer(job, replace(probe, bfloat16=True), share)  # kernels are made for every new shape
         if not warm_up.rounded_products or _step_seconds(warm_up, clock, at_most=plain_seconds) > 2 * plain_seconds:
             return False
-        rounded_seconds = _step_seconds(Trainer(job, replace(probe, bfloat16=True)), clock)
+        rounded_seconds = _step_seconds(Trainer(job, replace(probe, bfloat16=True), share), clock)
         return rounded_seconds < (1 - LEAST_GAIN) * plain_seconds
     finally:
         torch.set_num_threads(threads)

@@ -1,45 +1,46 @@
-"""All trainable parameters of a model as one vector, and so are their gradients.
+"""All trainable parameters of a model as one vector, and so are the gradients of each part of a batch.
 
-One all-reduce, one norm and one fused optimiser step instead of one per parameter. Matrices come first: only they are
-decayed.
+One pass over memory instead of one per parameter, and vectors that several processes can share. Matrices come first:
+only they are decayed.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 
 class FlatParameters:
-    """Makes the parameters of `model` views into `values`, their gradients views into `gradients`."""
+    """The trainable parameters of a model, in a fixed order."""
 
     def __init__(self, model: nn.Module) -> None:
         trainable = [p for p in model.parameters() if p.requires_grad]
         matrices = [p for p in trainable if p.dim() >= 2]
-        vectors = [p for p in trainable if p.dim() < 2]
-        self._parameters = matrices + vectors
+        self._parameters = matrices + [p for p in trainable if p.dim() < 2]
         self.decayed = sum(p.numel() for p in matrices)
-        total = sum(p.numel() for p in trainable)
-        self.values = torch.empty(total)
-        self.gradients = torch.zeros(total)
-        start = 0
-        for parameter in self._parameters:
-            end = start + parameter.numel()
-            self.values[start:end] = parameter.detach().flatten()
-            parameter.data = self.values[start:end].view_as(parameter)
-            parameter.grad = self.gradients[start:end].view_as(parameter)
-            start = end
+        self.size = sum(p.numel() for p in trainable)
 
-    def groups(self, weight_decay: float) -> list[dict[str, object]]:
-        """Parameter groups for an optimiser: matrices with decay, vectors without."""
-        parts = ((slice(0, self.decayed), weight_decay), (slice(self.decayed, None), 0.0))
-        return [{"params": [self._part(part)], "weight_decay": decay} for part, decay in parts]
+    def write(self, values: Tensor) -> None:
+        """Copy the parameters into a vector [size]."""
+        for view, parameter in zip(self._views(values), self._parameters, strict=True):
+            view.copy_(parameter.detach())
 
-    def _part(self, part: slice) -> nn.Parameter:
-        parameter = nn.Parameter(self.values[part])
-        parameter.grad = self.gradients[part]
-        return parameter
+    def read_from(self, values: Tensor) -> None:
+        """Make the parameters views into a vector [size]: both sides see every change."""
+        for view, parameter in zip(self._views(values), self._parameters, strict=True):
+            parameter.data = view
 
-    def clip(self, largest_norm: float) -> Tensor:
-        """Scale the gradient down to a norm; returns the norm that it had."""
-        norm: Tensor = torch.linalg.vector_norm(self.gradients)
-        self.gradients.mul_((largest_norm / (norm + 1e-6)).clamp(max=1.0))
-        return norm
+    def gradients_into(self, vector: Tensor) -> None:
+        """Let the next backward pass add to a vector [size]."""
+        for view, parameter in zip(self._views(vector), self._parameters, strict=True):
+            parameter.grad = view
+
+    def decay(self, share: slice, weight_decay: float) -> list[tuple[slice, float]]:
+        """The pieces of a share of the vector, each with its weight decay."""
+        edge = min(max(self.decayed, share.start), share.stop)
+        pieces = ((slice(share.start, edge), weight_decay), (slice(edge, share.stop), 0.0))
+        return [(piece, decay) for piece, decay in pieces if piece.start < piece.stop]
+
+    def _views(self, vector: Tensor) -> Sequence[Tensor]:
+        parts = torch.split(vector, [p.numel() for p in self._parameters])
+        return [part.view_as(p) for part, p in zip(parts, self._parameters, strict=True)]

@@ -1,29 +1,40 @@
 """The one training loop, run by every rank.
 
-    gradient = sum over ranks of d(sum of the losses of its rows)/dw / batch
+    gradient = sum over the parts of a batch of d(sum of the losses of the part's rows)/dw / batch
 
-Every rank holds the whole model, works on its share of each batch, and takes the same optimiser step on the summed
-gradient, so that all stay equal. Given plan and data the result does not depend on when it was interrupted.
+Every rank holds the whole model on shared values, takes parts of the batch as they come, and sums, clips and updates
+its own share of all parameters (the optimiser's state is sharded as in ZeRO, Rajbhandari et al. 2020, arXiv
+1910.02054, section 5.1). Given plan and data the result does not depend on who computed what, nor on when it was
+interrupted.
+
+A gradient that is not finite is a step back: to the last snapshot, and on from there at half the rate.
 """
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from compressor.errors import CompressorError
 from compressor.records.training import TrainPlan
 from compressor.train.bfloat16 import round_products
 from compressor.train.flat import FlatParameters
 from compressor.train.job import Job, Setup
+from compressor.train.team import Alone, Team, share_of
 
 Report = Callable[[int, float], None]
-AllReduce = Callable[[torch.Tensor], None]
+Note = Callable[[str], None]
 
 REPORT_SECONDS = 1.0
 SMOOTHING = 0.98  # of the reported loss, per step
+SNAPSHOT_STEPS = 50
+MOST_HALVINGS = 3
 
 
 def learning_rate(plan: TrainPlan, step: int) -> float:
@@ -34,6 +45,15 @@ def learning_rate(plan: TrainPlan, step: int) -> float:
     return plan.learning_rate * (plan.steps - step) / max(1, plan.steps - warm_up)
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """A rank's share of values [share] and moments [2, share] in front of a step."""
+
+    step: int
+    values: Tensor
+    moments: Tensor
+
+
 class Trainer:
     """One rank of a training: `run`, then read the model.
 
@@ -42,65 +62,143 @@ class Trainer:
         rounded_products: Number of its linear layers that compute in bfloat16.
     """
 
-    def __init__(self, job: Job, plan: TrainPlan, *, rank: int = 0, all_reduce: AllReduce | None = None) -> None:
-        self._plan, self._rank = plan, rank
-        self._all_reduce = all_reduce
+    def __init__(self, job: Job, plan: TrainPlan, team: Team | None = None, *, note: Note | None = None) -> None:
+        self._plan, self._note = plan, note
+        self._team = Alone() if team is None else team
         self._setup: Setup = job.setup()
         inner = self._setup.inner if plan.bfloat16 else None
         self.rounded_products = 0 if inner is None else round_products(inner)
         self.model = self._setup.model.train()
         self._flat = FlatParameters(self.model)
-        self._optimiser = torch.optim.AdamW(self._flat.groups(plan.weight_decay), lr=plan.learning_rate, fused=True)
-        self._step = 0
+        self._space = self._team.workspace(self._flat.size, plan.parts_per_step)
+        if self._team.rank == 0:
+            self._flat.write(self._space.values)
+        self._team.meet()
+        self._flat.read_from(self._space.values)
+        self._share = share_of(self._flat.size, self._team.rank, self._team.ranks)
+        self._gradient = torch.empty(self._share.stop - self._share.start)
+        self._optimiser = self._make_optimiser()
+        self._step, self._turn, self._halvings = 0, 0, 0
+        self._snapshot = self._copy()
 
     def run(self, checkpoint: Path | None = None, report: Report | None = None, *, until: int | None = None) -> None:
-        """Train from the checkpoint, if there is one, to the end of the plan (or to step `until`)."""
+        """Train from the checkpoint, if there is one, to the end of the plan (or to step `until`).
+
+        Raises:
+            CompressorError: The gradient was not finite again and again.
+        """
         if checkpoint is not None and checkpoint.exists():
             self._restore(checkpoint)
         reported, average = time.monotonic(), 0.0
         end = self._plan.steps if until is None else min(until, self._plan.steps)
         while self._step < end:
             loss = self._one_step()
+            if loss is None:
+                continue
             average = loss if average == 0.0 else SMOOTHING * average + (1 - SMOOTHING) * loss
-            self._step += 1
             if report is not None and (time.monotonic() - reported > REPORT_SECONDS or self._step == end):
                 reported = time.monotonic()
                 report(self._step, average)
-            if checkpoint is not None and self._rank == 0 and self._step % self._plan.checkpoint_steps == 0:
+            if self._step % SNAPSHOT_STEPS == 0:
+                self._snapshot = self._copy()
+            if checkpoint is not None and self._team.rank == 0 and self._step % self._plan.checkpoint_steps == 0:
                 self._save(checkpoint)
 
-    def _one_step(self) -> float:
-        plan = self._plan
-        rows = self._setup.order.rows(self._step, self._rank, plan.ranks)
-        self._flat.gradients.zero_()
-        loss = self._setup.step(self.model, rows) / plan.batch
+    def _one_step(self) -> float | None:
+        """The loss in front of the step; None = it was a step back."""
+        for part in self._team.parts(self._turn, self._plan.parts_per_step):
+            self._compute(part)
+        self._turn += 1
+        self._team.meet()
+        loss = float(self._space.losses.sum()) / self._plan.batch
+        self._sum_parts()
+        self._space.norms[self._team.rank] = self._gradient.double().square().sum()
+        self._team.meet()
+        norm = math.sqrt(float(self._space.norms.sum()))
+        finite = math.isfinite(norm)
+        if finite:
+            self._update(min(1.0, self._plan.clip / (norm + 1e-6)))
+        else:
+            self._step_back()
+        self._team.meet()
+        return loss if finite else None
+
+    def _compute(self, part: int) -> None:
+        self._flat.gradients_into(self._space.gradients[part].zero_())
+        rows = self._setup.order.rows(self._step, part, self._plan.parts_per_step)
+        loss = self._setup.step(self.model, rows)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self._all_reduce is not None:
-            self._all_reduce(self._flat.gradients)
-        norm = float(self._flat.clip(plan.clip))
-        if norm != norm or norm == float("inf"):
-            raise CompressorError(
-                f"training diverged: the gradient of step {self._step} is not finite at learning rate "
-                f"{learning_rate(plan, self._step):.2g}; lower the rate"
-            )
+        self._space.losses[part] = loss.detach()
+
+    def _sum_parts(self) -> None:
+        parts = self._space.gradients[:, self._share]
+        self._gradient.copy_(parts[0])
+        for part in parts[1:]:
+            self._gradient.add_(part)
+        self._gradient.div_(self._plan.batch)
+
+    @property
+    def _rate(self) -> float:
+        return math.ldexp(learning_rate(self._plan, self._step), -self._halvings)
+
+    def _update(self, factor: float) -> None:
+        self._gradient.mul_(factor)
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(plan, self._step)
+            group["lr"] = self._rate
         self._optimiser.step()
-        return float(loss.detach()) * plan.ranks
+        self._step += 1
+
+    def _step_back(self) -> None:
+        """Continue from the last snapshot, at half the rate."""
+        found = f"the gradient of step {self._step} is not finite at learning rate {self._rate:.2g}"
+        self._set(self._snapshot)
+        if self._halvings == MOST_HALVINGS:
+            raise CompressorError(f"training diverged: {found}, which was lowered {self._halvings} times")
+        self._halvings += 1
+        if self._note is not None:
+            self._note(f"{found}: back to step {self._step}, and on at half the rate")
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        """On views of this rank's share, with Adam's moments in the workspace."""
+        begin = self._share.start
+        groups: list[dict[str, Any]] = []
+        states: dict[Tensor, dict[str, Tensor]] = {}
+        for piece, decay in self._flat.decay(self._share, self._plan.weight_decay):
+            parameter = torch.nn.Parameter(self._space.values[piece])
+            parameter.grad = self._gradient[piece.start - begin : piece.stop - begin]
+            first, second = self._space.moments[:, piece]
+            states[parameter] = {"step": torch.tensor(0.0), "exp_avg": first, "exp_avg_sq": second}
+            groups.append({"params": [parameter], "weight_decay": decay})
+        optimiser = torch.optim.AdamW(groups, lr=self._plan.learning_rate, fused=True)
+        optimiser.state.update(states)
+        return optimiser
+
+    def _copy(self) -> _Snapshot:
+        share = self._share
+        return _Snapshot(self._step, self._space.values[share].clone(), self._space.moments[:, share].clone())
+
+    def _set(self, snapshot: _Snapshot) -> None:
+        """Put this rank's share back; the others do the same with theirs."""
+        self._space.values[self._share] = snapshot.values
+        self._space.moments[:, self._share] = snapshot.moments
+        self._step = snapshot.step
+        for state in self._optimiser.state.values():
+            state["step"].fill_(snapshot.step)
 
     def _save(self, path: Path) -> None:
-        tensors = {"values": self._flat.values, "step": torch.tensor(self._step)}
-        for index, group in enumerate(self._optimiser.param_groups):
-            for name, value in self._optimiser.state[group["params"][0]].items():
-                tensors[f"{index}.{name}"] = value
+        tensors = {
+            "values": self._space.values,
+            "moments": self._space.moments,
+            "step": torch.tensor(self._step),
+            "halvings": torch.tensor(self._halvings),
+        }
         partial = path.with_name(path.name + ".partial")
         save_file(tensors, partial)
         partial.replace(path)
 
     def _restore(self, path: Path) -> None:
-        tensors = load_file(path)
-        self._step = int(tensors.pop("step"))
-        self._flat.values.copy_(tensors.pop("values"))
-        for key, value in tensors.items():
-            index, name = key.split(".", 1)
-            self._optimiser.state[self._optimiser.param_groups[int(index)]["params"][0]][name] = value
+        tensors, share = load_file(path), self._share
+        self._set(_Snapshot(int(tensors["step"]), tensors["values"][share], tensors["moments"][:, share]))
+        self._halvings = int(tensors["halvings"])
+        self._snapshot = self._copy()
+        self._team.meet()

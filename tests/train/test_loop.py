@@ -114,20 +114,61 @@ def test_train_writes_the_state_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], value) for name, value in weights(expected).items())
 
 
-@pytest.mark.parametrize("fault", [float("nan"), float("inf")], ids=["not a number", "infinite"])
-def test_a_gradient_that_is_not_finite_names_its_step(fault: float) -> None:
+FAULTS = pytest.mark.parametrize("fault", [float("nan"), float("inf")], ids=["not a number", "infinite"])
+
+
+@FAULTS
+def test_a_gradient_that_is_never_finite_names_its_step(fault: float) -> None:
     bad_row = int(DataOrder(np.arange(ROWS), 8, 0).rows(3)[0])
-    trainer = Trainer(Regression(batch=8, bad_row=bad_row, fault=fault), PLAN)
-    trainer.run(until=3)
+    notes: list[str] = []
+    trainer = Trainer(Regression(batch=8, bad_row=bad_row, fault=fault), PLAN, note=notes.append)
     before = weights(trainer)
-    with pytest.raises(CompressorError, match=r"the gradient of step 3 is not finite at learning rate .*; lower the"):
+    with pytest.raises(CompressorError, match=r"diverged: the gradient of step 3 is not finite at .* lowered 3 times"):
         trainer.run()
     assert all(torch.equal(before[name], value) for name, value in weights(trainer).items())
+    assert len(notes) == 3
+
+
+@FAULTS
+def test_a_gradient_that_was_not_finite_is_a_step_back_and_half_the_rate(
+    fault: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("compressor.train.loop.SNAPSHOT_STEPS", 5)
+    notes: list[str] = []
+    trainer = Trainer(Regression(batch=8), PLAN, note=notes.append)
+    trainer.run(tmp_path / "checkpoint", until=5)
+    fifth = Trainer(Regression(batch=8), PLAN)
+    fifth.run(until=5)
+    trainer.run(until=7)
+    with torch.no_grad():
+        trainer.model.last.weight[0, 0] = fault  # as a step that was too long leaves it
+    trainer.run(until=8)
+    assert notes == [
+        "the gradient of step 7 is not finite at learning rate 0.044: back to step 5, and on at half the rate"
+    ]
+    halved = replace(PLAN, learning_rate=PLAN.learning_rate / 2)
+    expected = Trainer(Regression(batch=8), halved)
+    expected.run(tmp_path / "checkpoint", until=5)  # of step 3: the rate of the two steps behind it does not matter
+    expected._set(fifth._copy())
+    expected.run(until=8)
+    for name, value in weights(expected).items():
+        torch.testing.assert_close(weights(trainer)[name], value, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_the_parts_of_a_batch_add_up_to_it(parts: int) -> None:
+    whole, split = Trainer(Regression(batch=8), PLAN), Trainer(Regression(batch=8), replace(PLAN, parts=parts))
+    for trainer in (whole, split):
+        trainer.run()
+    for name, value in weights(whole).items():
+        torch.testing.assert_close(weights(split)[name], value, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"steps": 0}, {"ranks": 0}, {"ranks": 3}, {"batch": 2, "ranks": 4}], ids=lambda c: str(c)
+    "changes",
+    [{"steps": 0}, {"ranks": 0}, {"ranks": 3}, {"batch": 2, "ranks": 4}, {"parts": 3}, {"ranks": 2, "parts": 1}],
+    ids=lambda c: str(c),
 )
 def test_a_plan_that_cannot_be_run_is_refused(changes: dict[str, int], tmp_path: Path) -> None:
-    with pytest.raises(BorderError, match="expected steps >= 1 and a batch that is a multiple of the ranks"):
+    with pytest.raises(BorderError, match=r"expected steps >= 1, .* a batch that is a multiple of the parts"):
         train(Regression(batch=8), replace(PLAN, **changes), tmp_path / "result")
