@@ -25,7 +25,7 @@ from compressor.profiles import fingerprint
 from compressor.records.architecture import Architecture, Layer, Precision
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget, Verdict, Workload
-from compressor.records.score import LayerScore, ScoredSpace
+from compressor.records.score import LayerScore, ScoredSpace, UnitScore
 from compressor.runtimes.local import LocalDevice
 from compressor.search import SearchProblem, Solution, exact_search
 from compressor.search.confirm import Confirmation, confirm, planned_percentile, planned_tail
@@ -44,15 +44,12 @@ def random_space(teacher: Architecture, random: np.random.Generator) -> ScoredSp
     """Damages that fall with the width, in layers that matter differently."""
     heads, neurons = head_levels(teacher), neuron_levels(teacher)
 
-    def damages(levels: tuple[int, ...]) -> tuple[float, ...]:
+    def units(levels: tuple[int, ...]) -> UnitScore:
         weight, power = random.lognormal(), random.uniform(0.5, 3.0)
-        return tuple(float(weight * (1 - level / levels[-1]) ** power) for level in levels)
+        damage = tuple(float(weight * (1 - level / levels[-1]) ** power) for level in levels)
+        return UnitScore(tuple(range(levels[-1])), levels, damage)
 
-    scores = tuple(
-        LayerScore(tuple(range(heads[-1])), tuple(range(neurons[-1])), damages(heads), damages(neurons))
-        for _ in teacher.layers
-    )
-    return ScoredSpace(heads, neurons, scores)
+    return ScoredSpace(tuple(LayerScore(units(heads), units(neurons)) for _ in teacher.layers))
 
 
 class ClosedLoop:
@@ -107,11 +104,11 @@ def _one_limit(
     device: LocalDevice, problem: SearchProblem, options: CompileOptions, workload: Workload, limit_ms: float
 ) -> dict[str, Any]:
     """One run of the loop and the verdict on it."""
-    bench = Bench(device, problem.teacher, options, workload)
-    feeds = whole_feeds(bench, problem.teacher, problem.table.precision)
+    bench = Bench(device, problem.source, options, workload)
+    feeds = whole_feeds(bench, problem.source, problem.table.precision)
 
     def model(solution: Solution) -> bytes:
-        shape = problem.teacher.with_layers(solution.widths)
+        shape = problem.source.with_layers(solution.widths)
         return bytes(final_graph(Encoder(shape).eval(), problem.table.precision).SerializeToString())
 
     with tempfile.TemporaryDirectory(prefix="compressor-") as name:

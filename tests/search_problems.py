@@ -10,7 +10,7 @@ from tables import table_of
 from compressor.latency import attention_op, estimate, feed_forward_op, operations, stem_op
 from compressor.records.architecture import Architecture, Layer, Precision
 from compressor.records.latency import Measured
-from compressor.records.score import LayerScore, ScoredSpace
+from compressor.records.score import LayerScore, ScoredSpace, UnitScore
 from compressor.search import SearchProblem
 
 PRECISION = Precision.INT8
@@ -46,44 +46,43 @@ def problem(
                     costs[make(teacher, width, PRECISION, first_token=first_token)] = cost
     table = table_of(teacher, {op: Measured(float(cost), 0.1, 100) for op, cost in costs.items()})
 
-    def damages(levels: tuple[int, ...]) -> tuple[float, ...]:
-        return (*(float(x) for x in -np.sort(-random.exponential(size=len(levels) - 1))), 0.0)
+    def units(levels: tuple[int, ...]) -> UnitScore:
+        damage = (*(float(x) for x in -np.sort(-random.exponential(size=len(levels) - 1))), 0.0)
+        return UnitScore(tuple(range(levels[-1])), levels, damage)
 
-    scores = tuple(
-        LayerScore(tuple(range(heads[-1])), tuple(range(neurons[-1])), damages(heads), damages(neurons))
-        for _ in range(layers)
-    )
-    space = ScoredSpace(heads, neurons, scores)
+    space = ScoredSpace(tuple(LayerScore(units(heads), units(neurons)) for _ in range(layers)))
     limit_us = limit_share * estimate(table, teacher).value_us
     return SearchProblem(teacher, space, table, limit_us)
 
 
 def architectures(task: SearchProblem) -> Iterator[tuple[Layer, ...]]:
     """All widths with at least one attention head."""
-    one = [Layer(h, n) for h in task.space.head_levels for n in task.space.neuron_levels]
-    every = itertools.product(one, repeat=len(task.teacher.layers))
+    every = itertools.product(
+        *([Layer(h, n) for h in score.heads.levels for n in score.neurons.levels] for score in task.space.layers)
+    )
     return (widths for widths in every if any(layer.heads for layer in widths))
 
 
 def damage(task: SearchProblem, widths: tuple[Layer, ...]) -> float:
     """Summed damage of widths."""
-    space = task.space
-    return sum(
-        score.head_damage[space.head_levels.index(w.heads)] + score.neuron_damage[space.neuron_levels.index(w.neurons)]
-        for score, w in zip(space.layers, widths, strict=True)
-    )
+    pairs = [
+        pair
+        for score, w in zip(task.space.layers, widths, strict=True)
+        for pair in ((score.heads, w.heads), (score.neurons, w.neurons))
+    ]
+    return sum(units.damage[units.levels.index(width)] for units, width in pairs)
 
 
 def cost_us(task: SearchProblem, widths: tuple[Layer, ...]) -> float:
     """Cost of the student with these widths, as the latency package predicts it."""
-    return estimate(task.table, task.teacher.with_layers(widths)).value_us
+    return estimate(task.table, task.source.with_layers(widths)).value_us
 
 
 def fits(task: SearchProblem, widths: tuple[Layer, ...], *, bins: int | None = None) -> bool:
     """Whether the cost is within the limit; with `bins`, each sub-layer rounded up to budget / bins."""
     if bins is None:
         return cost_us(task, widths) <= task.limit_us
-    stem, *rest = operations(task.teacher.with_layers(widths), task.table.precision)
+    stem, *rest = operations(task.source.with_layers(widths), task.table.precision)
     budget = task.limit_us - task.cost_us(stem)
     if budget <= 0:
         return False

@@ -43,15 +43,22 @@ class Attention(nn.Module):
             keep: [batch, heads] factors of the heads' outputs, for scoring them.
         """
         residual = x[:, :1] if first_token else x
-        q, k, v = self._split(self.query(residual)), self._split(self.key(x)), self._split(self.value(x))
+        features = self.features(x, mask, first_token=first_token, keep=keep)
+        normed: Tensor = self.norm(residual + self.output(features))
+        return normed
+
+    def features(
+        self, x: Tensor, mask: Tensor | None, *, first_token: bool = False, keep: Tensor | None = None
+    ) -> Tensor:
+        """What the output projection reads, [batch, length or 1, heads * head_size]; arguments as of `forward`."""
+        read = x[:, :1] if first_token else x
+        q, k, v = self._split(self.query(read)), self._split(self.key(x)), self._split(self.value(x))
         if self.relative is not None:
             mask = self.relative(mask, x.shape[1], first_token=first_token)
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         if keep is not None:
             context = context * keep[:, :, None, None]
-        merged = context.transpose(1, 2).flatten(2)
-        normed: Tensor = self.norm(residual + self.output(merged))
-        return normed
+        return context.transpose(1, 2).flatten(2)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)

@@ -25,11 +25,13 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor, *, keep: Tensor | None = None) -> Tensor:
         """`x`: [batch, length, hidden]; `keep`: [batch, neurons] factors of the neurons, for scoring them."""
-        neurons = _TORCH[self.activation](self.inner(x))
-        if keep is not None:
-            neurons = neurons * keep[:, None, :]
-        normed: Tensor = self.norm(x + self.output(neurons))
+        normed: Tensor = self.norm(x + self.output(self.features(x, keep=keep)))
         return normed
+
+    def features(self, x: Tensor, *, keep: Tensor | None = None) -> Tensor:
+        """What the output projection reads, [batch, length, neurons]; arguments as of `forward`."""
+        neurons = _TORCH[self.activation](self.inner(x))
+        return neurons if keep is None else neurons * keep[:, None, :]
 
     def emit(self, graph: GraphBuilder, x: str, name: str) -> str:
         """The same in ONNX; returns the name of the result."""

@@ -1,7 +1,7 @@
 """What a run will probably do and take, before it starts.
 
     label   = training tokens / teacher tokens per second, measured for a second
-    score   = rows scored x tokens per row x passes x share of the engine / the same speed, at most a share of the run
+    score   = tokens that cuts are fitted and judged on x passes x share of the engine / the same speed
     distil  = rows seen x tokens per row x 3 passes x share of the teacher / the same speed, fitted into the budget
 
 The rest are times of stages that hardly depend on the teacher, as measured on 4 cores of a Zen 4 server.
@@ -15,7 +15,7 @@ import numpy as np
 from compressor.distill.recipe import BATCH, wanted_steps
 from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.memory import ladder_bytes
-from compressor.pipeline.stages import DAMAGE_SHARE, FINISHING_SECONDS, IMPORTANCE_ROWS, REPAIR_SECONDS, damage_rows
+from compressor.pipeline.stages import DAMAGE_SHARE, FINISHING_SECONDS, FITTING_TOKENS, REPAIR_SECONDS, damage_rows
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
 from compressor.records.latency import CompileOptions
@@ -28,8 +28,8 @@ TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "r
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
 STUDENT_SHARE = 0.8
-# A pass of torch over one of the engine; the passes forward and backward per row that order the units.
-SCORING_SHARE, IMPORTANCE_PASSES = 2.0, 5
+# A pass of torch over one of the engine; the passes forward and backward that order the units and fit projections.
+SCORING_SHARE, FITTING_PASSES = 2.0, 5
 PROBE_SECONDS = 1.0
 
 
@@ -80,11 +80,11 @@ class Plan:
 
 def make_plan(bench: Workbench) -> Plan:
     """Measure the teacher's speed on real text and derive the rest."""
-    rows, tokens = len(bench.train.tokens), int(bench.train.tokens.lengths.sum())
+    rows, tokens = len(bench.train), int(bench.train.lengths.sum())
     speed = _tokens_per_second(bench)
     label = tokens / speed
     wanted = wanted_steps(rows) * BATCH * (tokens / rows) * 3 * STUDENT_SHARE / speed
-    score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, rows / tokens * speed)
+    score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
     known = {**TYPICAL_SECONDS, "label": label, "score": score}
     left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
     known["distil"] = max(1.0, min(wanted, left))
@@ -95,11 +95,12 @@ def make_plan(bench: Workbench) -> Plan:
     return Plan(tuple(stages), memory, available_memory(), bench.request.time_budget_s)
 
 
-def _score_seconds(bench: Workbench, rows_per_second: float) -> float:
-    shape = bench.canonical.architecture
-    per_row = SCORING_SHARE / rows_per_second
-    damage = damage_rows(shape) * passes_per_row(shape) * per_row
-    return IMPORTANCE_ROWS * IMPORTANCE_PASSES * per_row + min(damage, DAMAGE_SHARE * bench.request.time_budget_s)
+def _score_seconds(bench: Workbench, tokens_per_second: float) -> float:
+    shape, lengths = bench.canonical.architecture, bench.train.lengths
+    per_token = SCORING_SHARE / tokens_per_second
+    damage = damage_rows(shape) * float(lengths.mean()) * passes_per_row(shape) * per_token
+    fitting = min(FITTING_TOKENS, int(lengths.sum())) * FITTING_PASSES * per_token
+    return fitting + min(damage, DAMAGE_SHARE * bench.request.time_budget_s)
 
 
 def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:
@@ -120,8 +121,8 @@ def _tokens_per_second(bench: Workbench) -> float:
     engine = bench.device.compile(
         bench.teacher_graph.SerializeToString(), CompileOptions(bench.device_fingerprint.usable_cores)
     )
-    chosen = np.random.default_rng(0).permutation(len(bench.train.tokens))[:2000]
-    sample = bench.train.tokens.select(chosen)
+    chosen = np.random.default_rng(0).permutation(len(bench.train))[:2000]
+    sample = bench.train.select(chosen)
     begin, done = time.monotonic(), 0
     for batch in by_length(sample, batch_tokens=2048):
         feeds = sample.padded(batch, bench.pad_id)

@@ -186,7 +186,7 @@ def _student(
     parent: Candidate | None = None,
     tails: tuple[float, ...] = (),
 ) -> tuple[Candidate, Distilled]:
-    """Search and train a student for a limit, from the teacher or within a student that was trained before.
+    """Search and train a student for a limit, cut out of the teacher or of a student that was trained before.
 
     Raises:
         InfeasibleError: No student keeps the limit, or the teacher cannot be cut.
@@ -194,14 +194,14 @@ def _student(
     if bench.teacher.architecture is None:
         raise no_rung_left(bench, prepared.workload, ladder)
     bench.check_training_memory()
-    before = parent.student if parent else None
     table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
     run.stage("label", Labels, lambda: stages.label(bench))
-    space = run.stage("score", ScoredSpace, lambda: stages.score(bench))
+    scored = tag if parent is not None else ""  # students of one teacher share its scores
+    space = run.stage("score", ScoredSpace, lambda: stages.score(bench, tag=scored, parent=parent), tag=scored)
     confirmed = run.stage(
         "search",
         Confirmed,
-        lambda: stages.search(bench, prepared, ladder, table, space, limit_ms=limit_ms, parent=before, tails=tails),
+        lambda: stages.search(bench, prepared, ladder, table, space, limit_ms=limit_ms, parent=parent, tails=tails),
         tag=tag,
     )
     distilled = run.stage(

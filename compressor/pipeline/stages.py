@@ -16,13 +16,14 @@ from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
 from compressor.latency import refreshed
 from compressor.latency.store import TABLES, TableConditions, TableStore
+from compressor.pipeline.answering import teacher_answers
 from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
 from compressor.profiles import steadiness_notes
-from compressor.records.architecture import Architecture, Cut, LayerCut, Precision, nested_cut
+from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable
 from compressor.records.promise import Workload, check_length
 from compressor.records.score import ScoredSpace, check_scores
@@ -38,15 +39,17 @@ from compressor.records.stages import (
     check_prepared,
 )
 from compressor.records.units import format_ms
-from compressor.score import Batch, affordable_rows, calibration_batches, score_space
+from compressor.score import Batch, affordable_rows, calibration_batches, refit, score_space
 from compressor.search import SearchProblem, Solution, get_searcher
 from compressor.search.confirm import Trial, confirm, planned_percentile
 from compressor.search.ladder import climb
-from compressor.space import inherit, student_architecture
+from compressor.space import head_levels, inherit, neuron_levels, student_architecture
 from compressor.tasks import default_length, get_metric, length_summary, points
+from compressor.tasks.ragged import take
 from compressor.train import FittingJob, faster_in_bfloat16, train
 
-IMPORTANCE_ROWS, DAMAGE_ROWS = 512, 192
+DAMAGE_ROWS = 192
+FITTING_TOKENS = 30_000  # some ten times the units of the widest projection
 MIN_DAMAGE_ROWS, DAMAGE_SHARE = 24, 0.15  # of the time budget, which a deep teacher would use up
 TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per row and computes every position
 PROBE_SECONDS = 1.0
@@ -65,13 +68,13 @@ def prepare(bench: Workbench) -> Prepared:
     lengths, workload = bench.evaluation.tokens.lengths, workload_of(bench)
     if bench.teacher.architecture is None:
         check_exported(bench)
-    parts = {"train": bench.train, "selection": bench.selection, "evaluation": bench.evaluation}
+    parts = {"train": bench.train, "selection": bench.selection.tokens, "evaluation": bench.evaluation.tokens}
     summary = {name: float(value) for name, value in asdict(length_summary(lengths, workload.sequence_length)).items()}
     prepared = Prepared(
         task=bench.data.spec,
         workload=workload,
         lengths=summary,
-        rows={name: len(part.tokens) for name, part in parts.items()},
+        rows={name: len(tokens) for name, tokens in parts.items()},
         lower_bound_ms=_lower_bound_ms(bench, workload),
         notes=(*bench.data.notes, *steadiness_notes(bench.device_fingerprint)),
     )
@@ -187,8 +190,10 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
 
 def label(bench: Workbench) -> Labels:
     """The teacher's logits on the training text, on disk."""
-    logits = bench.fp32_outputs(bench.teacher_graph, bench.train.tokens, report=True)
-    bench.train.tokens.save(bench.run.file("tokens"))
+    answers, rows = teacher_answers(bench), bench.train_rows
+    per_token = bench.teacher.kind == "token-classification"
+    logits = answers[take(bench.corpus.offsets, rows)[0] if per_token else rows]
+    bench.train.save(bench.run.file("tokens"))
     np.save(bench.run.file("logits.npy"), logits)
     return Labels(*logits.shape)
 
@@ -198,28 +203,58 @@ def damage_rows(shape: Architecture) -> int:
     return TOKEN_DAMAGE_ROWS if shape.per_token else DAMAGE_ROWS
 
 
-def score(bench: Workbench) -> ScoredSpace:
-    """What every cut costs, from training text without its labels."""
-    tokens, shape = bench.train.tokens, bench.canonical.architecture
-    wanted = damage_rows(shape)
-    order = np.random.default_rng(bench.request.seed).permutation(len(tokens))
-    first, rest = order[:IMPORTANCE_ROWS], order[IMPORTANCE_ROWS:]
+def _shuffled_rows(bench: Workbench) -> NDArray[np.int64]:
+    """The training rows in the order in which calibrations take them."""
+    return np.random.default_rng(bench.request.seed).permutation(len(bench.train))
+
+
+def _fitting_rows(bench: Workbench, order: NDArray[np.int64]) -> int:
+    """How many of the rows projections are fitted on."""
+    return max(1, int(np.searchsorted(np.cumsum(bench.train.lengths[order]), FITTING_TOKENS)))
+
+
+def _batches(bench: Workbench, rows: NDArray[np.int64]) -> Sequence[Batch]:
+    """Training text without its labels."""
+    shape = bench.canonical.architecture
     outputs = shape.classes if shape.per_token else 1
+    return calibration_batches(bench.train.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs)
 
-    def batches(rows: NDArray[np.int64]) -> Sequence[Batch]:
-        return calibration_batches(tokens.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs)
 
-    importance = batches(first)
+def source_encoder(bench: Workbench, parent: Candidate | None) -> Encoder:
+    """What is cut: the teacher, or a student that was trained before."""
+    if parent is None or parent.student is None:
+        return bench.canonical.encoder
+    return student_encoder(bench, parent.student, tag=parent.tag)
+
+
+def score(bench: Workbench, *, tag: str = "", parent: Candidate | None = None) -> ScoredSpace:
+    """What every cut costs, from training text without its labels.
+
+    Args:
+        bench: What all stages share.
+        tag: Of its choices.
+        parent: What is cut; None = the teacher.
+    """
+    source, order = source_encoder(bench, parent), _shuffled_rows(bench)
+    shape = bench.canonical.architecture
+    wanted = damage_rows(shape)
+    first, rest = np.split(order, [_fitting_rows(bench, order)])
+    fitting = _batches(bench, first)
     seconds = DAMAGE_SHARE * bench.request.time_budget_s
-    affordable = bench.run.choose("score.rows", lambda: affordable_rows(bench.canonical.encoder, importance, seconds))
+    affordable = bench.run.choose(f"score{tag}.rows", lambda: affordable_rows(source, fitting, seconds))
     count = min(wanted, max(MIN_DAMAGE_ROWS, affordable))
     if count < wanted:
         bench.observer.note(f"cuts are judged on {count} rows instead of {wanted}, as many as the time budget allows")
-    damage = batches(rest[:count] if len(rest) else first[:count])
+    damage = _batches(bench, rest[:count] if len(rest) else first[:count])
     space = score_space(
-        bench.canonical.encoder, importance, damage, seed=bench.request.seed, progress=bench.observer.progress
+        source,
+        fitting,
+        damage,
+        levels=(head_levels(shape), neuron_levels(shape)),
+        seed=bench.request.seed,
+        progress=bench.observer.progress,
     )
-    return check_scores(space, shape)
+    return check_scores(space, source.architecture)
 
 
 def search(
@@ -230,7 +265,7 @@ def search(
     space: ScoredSpace,
     *,
     limit_ms: float,
-    parent: Confirmed | None = None,
+    parent: Candidate | None = None,
     tails: tuple[float, ...] = (),
 ) -> Confirmed:
     """The architecture with the least damage whose measured latency keeps the limit.
@@ -245,10 +280,11 @@ def search(
         table: Costs of the ops.
         space: Levels and damages.
         limit_ms: The promise.
-        parent: A student that the new one must lie within.
+        parent: What is cut, the one that was scored; None = the teacher.
         tails: Planned percentile over median, where it was measured before.
     """
-    rung, shape = ladder.fastest, bench.canonical.architecture
+    rung, source = ladder.fastest, source_encoder(bench, parent)
+    shape = source.architecture
     percentile = planned_percentile(bench.request.budget.percentile)
     teacher = bench.teacher_model(rung.precision)
     seen = [
@@ -262,7 +298,7 @@ def search(
         seen.append(SHARED_TAIL)
 
     def measure(solution: Solution) -> tuple[LatencySummary, float]:
-        student = inherit(bench.canonical.encoder, space.cut(solution.widths))
+        student = inherit(source, space.cut(solution.widths))
         model = apply_precision(student.emit(), rung.precision).SerializeToString()
         found = fresh_percentile(
             bench,
@@ -285,7 +321,7 @@ def search(
         )
 
     found = confirm(
-        SearchProblem(shape, space, table, limit_ms * 1e3, within=parent.widths if parent else None),
+        SearchProblem(shape, space, table, limit_ms * 1e3),
         get_searcher(bench.request.search),
         measure,
         limit_ms=limit_ms,
@@ -326,7 +362,7 @@ def distil(
         ladder: Names the precision that the student will run in.
         confirmed: The student.
         tag: Of its files and choices, so that one run can train several.
-        parent: A trained student that it inherits from instead of the teacher.
+        parent: What is cut; None = the teacher.
     """
     seed, ranks = bench.request.seed, ranks_on(bench.device_fingerprint.usable_cores)
     one_step = plan(1, ranks=ranks, seed=seed)
@@ -349,7 +385,7 @@ def distil(
         f"distil{tag}.examples_per_second",
         lambda: examples_per_second(job, ranks=ranks, seed=seed, bfloat16=bfloat16),
     )
-    rows = len(bench.train.tokens)
+    rows = len(bench.train)
     reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
     steps = bench.run.choose(
         f"distil{tag}.steps",
@@ -376,11 +412,12 @@ def distil(
 
 
 def _inherited(bench: Workbench, confirmed: Confirmed, parent: Candidate | None) -> Encoder:
-    """The untrained student."""
-    if parent is None or parent.student is None:
-        return inherit(bench.canonical.encoder, confirmed.cut)
-    trained = student_encoder(bench, parent.student, tag=parent.tag)
-    return inherit(trained, nested_cut(parent.student.cut, confirmed.cut))
+    """The untrained student, its projections refitted."""
+    source = source_encoder(bench, parent)
+    student = inherit(source, confirmed.cut)
+    order = _shuffled_rows(bench)
+    refit(student, source, confirmed.cut, _batches(bench, order[: _fitting_rows(bench, order)]))
+    return student
 
 
 def weights_path(bench: Workbench, tag: str) -> Path:

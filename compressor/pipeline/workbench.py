@@ -199,13 +199,23 @@ class Workbench:
         return Part(*encode_split(self.tokenizer, split, self.data.spec, max_length=longest))
 
     @cached_property
-    def train(self) -> Part:
-        """The training split without the selection part, and texts without labels where there are more."""
-        train = self.data.splits["train"].select("train", self._train_rows[0])
-        more = self.data.splits.get(UNLABELLED)
+    def corpus(self) -> Tokens:
+        """The training split, and behind it the texts without labels where there are more; nothing is carved off."""
+        train, more = self.data.splits["train"], self.data.splits.get(UNLABELLED)
         # The student learns from the teacher's answers alone.
         texts = train.texts if more is None else train.texts + more.texts
-        return self._part(Split("train", texts, None))
+        return self._part(Split("train", texts, None)).tokens
+
+    @cached_property
+    def train_rows(self) -> NDArray[np.int64]:
+        """The rows of `corpus` that are trained on: all but those of the selection part."""
+        labelled = len(self.data.splits["train"])
+        return np.concatenate([self._train_rows[0], np.arange(labelled, len(self.corpus))])
+
+    @cached_property
+    def train(self) -> Tokens:
+        """What is trained on."""
+        return self.corpus.select(self.train_rows)
 
     @cached_property
     def selection(self) -> Part:

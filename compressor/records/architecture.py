@@ -139,22 +139,6 @@ class OpKey:
         return f"{self.kind}{size} of {self.hidden}, {self.precision}{tail}"
 
 
-def nested_cut(parent: Cut, child: Cut) -> Cut:
-    """The cut that leads from a student (`parent`, of some teacher) to a smaller one (`child`, of the same teacher).
-
-    Raises:
-        BorderError: The smaller student keeps a unit that its parent has lost.
-    """
-    layers = []
-    for kept, wanted in zip(parent.layers, child.layers, strict=True):
-        if not (set(wanted.heads) <= set(kept.heads) and set(wanted.neurons) <= set(kept.neurons)):
-            raise BorderError(f"{wanted} is not inside {kept}")
-        if kept.heads or kept.neurons:
-            heads = tuple(kept.heads.index(head) for head in wanted.heads)
-            layers.append(LayerCut(heads, tuple(kept.neurons.index(neuron) for neuron in wanted.neurons)))
-    return Cut(tuple(layers))
-
-
 def check_architecture(architecture: Architecture) -> Architecture:
     """Border check.
 

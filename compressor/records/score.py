@@ -1,4 +1,4 @@
-"""What each cut of a teacher costs."""
+"""What each cut of an encoder costs."""
 
 from dataclasses import dataclass
 
@@ -7,54 +7,66 @@ from compressor.records.architecture import Architecture, Cut, Layer, LayerCut
 
 
 @dataclass(frozen=True)
-class LayerScore:
-    """One layer of the teacher.
+class UnitScore:
+    """The units of one sub-layer, heads or neurons; of a sub-layer that is not there: no unit, level 0, damage 0.
 
     Attributes:
-        head_order: Heads, the most important first.
-        neuron_order: Neurons, the most important first.
-        head_damage: Per head level, divergence of the teacher's outputs when only this sub-layer is cut to it.
-        neuron_damage: Per neuron level, the same.
+        order: Units, the most important first.
+        levels: Numbers of units that may be kept, rising from 0.
+        damage: Per level, divergence of the encoder's outputs when only this sub-layer is cut to it.
     """
 
-    head_order: tuple[int, ...]
-    neuron_order: tuple[int, ...]
-    head_damage: tuple[float, ...]
-    neuron_damage: tuple[float, ...]
+    order: tuple[int, ...]
+    levels: tuple[int, ...]
+    damage: tuple[float, ...]
+
+    def kept(self, level: int) -> tuple[int, ...]:
+        """The units of a level, sorted."""
+        return tuple(sorted(self.order[:level]))
+
+
+@dataclass(frozen=True)
+class LayerScore:
+    """One layer of the encoder that is cut."""
+
+    heads: UnitScore
+    neurons: UnitScore
 
 
 @dataclass(frozen=True)
 class ScoredSpace:
-    """The levels that may be chosen and what each costs in each layer.
+    """What may be chosen in each layer of the encoder that is cut, and what it costs."""
 
-    Attributes:
-        head_levels: Rising, from 0 to all heads.
-        neuron_levels: Rising, from 0 to all neurons.
-        layers: One score per teacher layer.
-    """
-
-    head_levels: tuple[int, ...]
-    neuron_levels: tuple[int, ...]
     layers: tuple[LayerScore, ...]
+
+    @property
+    def widths(self) -> tuple[Layer, ...]:
+        """The widest choice of every layer."""
+        return tuple(Layer(score.heads.levels[-1], score.neurons.levels[-1]) for score in self.layers)
 
     def cut(self, widths: tuple[Layer, ...]) -> Cut:
         """The cut that keeps the most important units of each layer."""
         kept = [
-            LayerCut(tuple(sorted(score.head_order[: w.heads])), tuple(sorted(score.neuron_order[: w.neurons])))
-            for score, w in zip(self.layers, widths, strict=True)
+            LayerCut(score.heads.kept(width.heads), score.neurons.kept(width.neurons))
+            for score, width in zip(self.layers, widths, strict=True)
         ]
         return Cut(tuple(kept))
 
 
-def check_scores(space: ScoredSpace, teacher: Architecture) -> ScoredSpace:
-    """Border check: one score per layer, one damage per level, no damage where nothing is cut."""
-    if len(space.layers) != len(teacher.layers):
-        raise BorderError(f"expected a score for each of {len(teacher.layers)} layers, got {len(space.layers)}")
-    for index, (score, layer) in enumerate(zip(space.layers, teacher.layers, strict=True)):
-        sizes = (len(score.head_damage), len(score.neuron_damage), len(score.head_order), len(score.neuron_order))
-        wanted = (len(space.head_levels), len(space.neuron_levels), layer.heads, layer.neurons)
-        if sizes != wanted:
-            raise BorderError(f"layer {index}: expected {wanted} damages and units, got {sizes}")
-        if not all(0 <= damage < float("inf") for damage in (*score.head_damage, *score.neuron_damage)):
-            raise BorderError(f"layer {index}: a damage must be finite and at least 0, got {score}")
+def check_scores(space: ScoredSpace, source: Architecture) -> ScoredSpace:
+    """Border check: one score per layer, all units in order, rising levels from 0, one damage per level."""
+    if len(space.layers) != len(source.layers):
+        raise BorderError(f"expected a score for each of {len(source.layers)} layers, got {len(space.layers)}")
+    for index, (score, layer) in enumerate(zip(space.layers, source.layers, strict=True)):
+        for name, units, width in (("heads", score.heads, layer.heads), ("neurons", score.neurons, layer.neurons)):
+            _check_units(f"layer {index}, {name}", units, width)
     return space
+
+
+def _check_units(where: str, units: UnitScore, width: int) -> None:
+    if sorted(units.order) != list(range(width)):
+        raise BorderError(f"{where}: expected an order of {width} units, got {units.order}")
+    if units.levels != tuple(sorted({0, width, *units.levels})) or len(units.damage) != len(units.levels):
+        raise BorderError(f"{where}: expected levels that rise from 0 to {width} and a damage for each, got {units}")
+    if not all(0 <= damage < float("inf") for damage in units.damage):
+        raise BorderError(f"{where}: a damage must be finite and at least 0, got {units.damage}")

@@ -86,7 +86,7 @@ class Confirmed:
     """An architecture whose latency was measured, not only predicted.
 
     Attributes:
-        widths: Per teacher layer; 0 = gone.
+        widths: Per layer of what was cut, the teacher or another student; 0 = gone.
         cut: Units that are kept.
         architecture: Of the student.
         damage: Summed damage of the cuts.

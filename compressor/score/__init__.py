@@ -1,7 +1,14 @@
-"""What each cut costs: importance of units, divergence of replaced sub-layers."""
+"""What each cut costs: order of the units, refitted projections, divergence of replaced sub-layers."""
 
 from compressor.score.batches import Batch, calibration_batches
 from compressor.score.damage import affordable_rows, passes_per_row, score_space
-from compressor.score.importance import unit_importance
+from compressor.score.refitting import refit
 
-__all__ = ["Batch", "affordable_rows", "calibration_batches", "passes_per_row", "score_space", "unit_importance"]
+__all__ = [
+    "Batch",
+    "affordable_rows",
+    "calibration_batches",
+    "passes_per_row",
+    "refit",
+    "score_space",
+]

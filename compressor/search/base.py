@@ -11,23 +11,21 @@ from compressor.records.score import ScoredSpace
 
 @dataclass(frozen=True)
 class SearchProblem:
-    """Find the widths of every teacher layer that do the least damage within a sum of costs.
+    """Find the widths of every layer that do the least damage within a sum of costs.
 
     Attributes:
-        teacher: The shape that is cut.
+        source: The shape that is cut: a teacher, or a student of it.
         space: Levels and damages.
         table: Costs of the ops.
         limit_us: Largest sum of costs.
         uncached_share: Share of the weights that come from main memory, which the costs depend on.
-        within: Per layer, the widths that must not be exceeded; None = the teacher's.
     """
 
-    teacher: Architecture
+    source: Architecture
     space: ScoredSpace
     table: LatencyTable
     limit_us: float
     uncached_share: float = 0.0
-    within: tuple[Layer, ...] | None = None
 
     @cached_property
     def _costs(self) -> dict[OpKey, float]:
@@ -46,7 +44,7 @@ class SearchProblem:
 
 @dataclass(frozen=True)
 class Solution:
-    """Widths per teacher layer (0 = gone), their summed cost and their summed damage."""
+    """Widths per layer of what is cut (0 = gone), their summed cost and their summed damage."""
 
     widths: tuple[Layer, ...]
     cost_us: float

@@ -44,7 +44,7 @@ def exact_search(problem: SearchProblem) -> Solution:
     Raises:
         InfeasibleError: Even the cheapest widths are over the limit; carries their cost.
     """
-    stem_us = problem.cost_us(stem_op(problem.teacher, problem.table.precision))
+    stem_us = problem.cost_us(stem_op(problem.source, problem.table.precision))
     budget_us = problem.limit_us - stem_us
     solutions = []
     for last in _possible_last(problem):
@@ -65,19 +65,19 @@ def exact_search(problem: SearchProblem) -> Solution:
 
 def cheapest_us(problem: SearchProblem) -> float:
     """Cost of the cheapest architecture of the space, in microseconds."""
-    stem_us = problem.cost_us(stem_op(problem.teacher, problem.table.precision))
+    stem_us = problem.cost_us(stem_op(problem.source, problem.table.precision))
     last_layers = _possible_last(problem)
     return stem_us + min(sum(float(b.costs.min()) for b in _blocks(problem, last)) for last in last_layers)
 
 
 def _possible_last(problem: SearchProblem) -> list[int]:
-    """Layers that may have the last attention."""
-    return [index for index, layer in enumerate(problem.within or problem.teacher.layers) if layer.heads]
+    """Layers that may have the last attention: those that may have one."""
+    return [index for index, layer in enumerate(problem.space.widths) if layer.heads]
 
 
 def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
     """Sub-layers in order, when layer `last` has the last attention."""
-    space, shape, precision = problem.space, problem.teacher, problem.table.precision
+    space, shape, precision = problem.space, problem.source, problem.table.precision
 
     def cost(kind: str, width: int, *, first: bool) -> float:
         if width == 0:
@@ -87,16 +87,14 @@ def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
 
     blocks = []
     first_from = len(shape.layers) if shape.per_token else last
-    widest = problem.within or shape.layers
     for index, score in enumerate(space.layers):
-        fits = [heads <= widest[index].heads for heads in space.head_levels]
-        allowed = [k for k, heads in enumerate(space.head_levels) if fits[k] and _allowed(heads, index, last)]
-        heads = tuple(space.head_levels[k] for k in allowed)
+        allowed = [k for k, heads in enumerate(score.heads.levels) if _allowed(heads, index, last)]
+        heads = tuple(score.heads.levels[k] for k in allowed)
         head_costs = np.array([cost("attention", h, first=index == first_from) for h in heads])
-        blocks.append(_Choices(heads, head_costs, np.array([score.head_damage[k] for k in allowed])))
-        neurons = tuple(n for n in space.neuron_levels if n <= widest[index].neurons)
+        blocks.append(_Choices(heads, head_costs, np.array([score.heads.damage[k] for k in allowed])))
+        neurons = score.neurons.levels
         neuron_costs = np.array([cost("feed_forward", n, first=index >= first_from) for n in neurons])
-        blocks.append(_Choices(neurons, neuron_costs, np.array(score.neuron_damage[: len(neurons)])))
+        blocks.append(_Choices(neurons, neuron_costs, np.array(score.neurons.damage)))
     return blocks
 
 

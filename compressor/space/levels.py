@@ -1,5 +1,7 @@
 """The widths that each sub-layer may be cut to."""
 
+from collections.abc import Sequence
+
 from compressor.records.architecture import Architecture
 
 # Share of the neurons that a level keeps; dense where the small students live.
@@ -17,3 +19,8 @@ def neuron_levels(teacher: Architecture) -> tuple[int, ...]:
     full = max(layer.neurons for layer in teacher.layers)
     rounded = {min(full, round(share * full / NEURON_MULTIPLE) * NEURON_MULTIPLE) for share in NEURON_SHARES}
     return tuple(sorted(rounded | {0, full}))
+
+
+def levels_within(levels: Sequence[int], width: int) -> tuple[int, ...]:
+    """The levels that a sub-layer of some width may be cut to, from 0 to that width."""
+    return tuple(sorted({level for level in levels if level < width} | {0, width}))

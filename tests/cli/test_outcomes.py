@@ -16,7 +16,7 @@ from compressor.pipeline import STAGES, stages
 from compressor.records.results import Report
 from compressor.records.serial import from_json
 
-LOOSE, PRUNED, DAMAGING, IMPOSSIBLE = "5ms", "130us", "85us", "10us"
+LOOSE, PRUNED, DAMAGING, IMPOSSIBLE = "5ms", "130us", "65us", "10us"
 
 
 def test_promises_that_are_kept_end_with_0_and_the_verdict_last(compress: Any, tmp_path: Path) -> None:

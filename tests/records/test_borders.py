@@ -20,7 +20,7 @@ from compressor.records.architecture import (
 from compressor.records.latency import LatencyTable, Measured, check_table
 from compressor.records.promise import Budget, Reason, Verdict, Workload, combine, exit_code
 from compressor.records.results import Report, Row, Verification, check_verification
-from compressor.records.score import LayerScore, ScoredSpace, check_scores
+from compressor.records.score import LayerScore, ScoredSpace, UnitScore, check_scores
 from compressor.records.stages import Confirmed, Ladder, Prepared, Rung, check_confirmed, check_ladder, check_prepared
 from compressor.records.training import TrainPlan, check_plan
 
@@ -215,30 +215,40 @@ def test_exit_code_of_a_verdict(verdict: Verdict, code: int) -> None:
     assert exit_code(verdict) == code
 
 
-SCORE = LayerScore((1, 0), (2, 0, 1), (0.5, 0.0), (0.7, 0.2, 0.0))
-SPACE = ScoredSpace((0, 2), (0, 1, 3), (SCORE, SCORE))
-SCORED = tiny((2, 3), (2, 3))
+SCORE = LayerScore(UnitScore((1, 0), (0, 2), (0.5, 0.0)), UnitScore((2, 0, 1), (0, 1, 3), (0.7, 0.2, 0.0)))
+BARE = LayerScore(UnitScore((0,), (0, 1), (0.5, 0.0)), UnitScore((), (0,), (0.0,)))
+SPACE = ScoredSpace((SCORE, BARE))
+SCORED = tiny((2, 3), (1, 0))
 
 
 def test_good_scores_pass_and_cut_the_least_important_units() -> None:
     assert check_scores(SPACE, SCORED) is SPACE
-    assert SPACE.cut((Layer(1, 2), Layer(0, 3))) == Cut((LayerCut((1,), (0, 2)), LayerCut((), (0, 1, 2))))
+    assert SPACE.widths == SCORED.layers
+    assert SPACE.cut((Layer(1, 2), Layer(0, 0))) == Cut((LayerCut((1,), (0, 2)), LayerCut((), ())))
+
+
+def faulty(**changes: tuple[float, ...]) -> tuple[LayerScore, ...]:
+    return (replace(SCORE, neurons=replace(SCORE.neurons, **changes)), BARE)
 
 
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
         ((SCORE,), "expected a score for each of 2 layers, got 1"),
-        ((SCORE, replace(SCORE, head_damage=(0.5,))), "layer 1: expected .* damages and units, got"),
-        ((replace(SCORE, neuron_order=(0, 1)), SCORE), "layer 0: expected .* damages and units, got"),
-        ((replace(SCORE, head_damage=(float("nan"), 0.0)), SCORE), "layer 0: a damage must be finite and at least 0"),
-        ((replace(SCORE, neuron_damage=(float("inf"), 0.0, 0.0)), SCORE), "layer 0: a damage must be finite"),
-        ((replace(SCORE, neuron_damage=(-0.1, 0.0, 0.0)), SCORE), "layer 0: a damage must be .* at least 0"),
+        ((BARE, BARE), "layer 0, heads: expected an order of 2 units"),
+        (faulty(order=(0, 1)), "layer 0, neurons: expected an order of 3 units"),
+        (faulty(order=(0, 1, 1)), "layer 0, neurons: expected an order of 3 units"),
+        (faulty(levels=(0, 3, 1)), "layer 0, neurons: expected levels that rise from 0 to 3"),
+        (faulty(levels=(0, 1, 2)), "layer 0, neurons: expected levels that rise from 0 to 3"),
+        (faulty(damage=(0.5, 0.0)), "layer 0, neurons: expected .* a damage for each"),
+        (faulty(damage=(float("nan"), 0.0, 0.0)), "layer 0, neurons: a damage must be finite and at least 0"),
+        (faulty(damage=(float("inf"), 0.0, 0.0)), "layer 0, neurons: a damage must be finite"),
+        (faulty(damage=(-0.1, 0.0, 0.0)), "layer 0, neurons: a damage must be .* at least 0"),
     ],
 )
 def test_faulty_scores_are_refused(layers: tuple[LayerScore, ...], message: str) -> None:
     with pytest.raises(BorderError, match=message):
-        check_scores(replace(SPACE, layers=layers), SCORED)
+        check_scores(ScoredSpace(layers), SCORED)
 
 
 PLAN = TrainPlan(steps=10, batch=32, learning_rate=1e-4, ranks=4, seed=0)
@@ -247,7 +257,7 @@ PLAN = TrainPlan(steps=10, batch=32, learning_rate=1e-4, ranks=4, seed=0)
 def test_a_plan_gives_every_rank_the_same_rows() -> None:
     assert check_plan(PLAN) is PLAN
     for change in ({"steps": 0}, {"ranks": 0}, {"batch": 2}, {"batch": 30}):
-        with pytest.raises(BorderError, match="a multiple of the ranks, got TrainPlan"):
+        with pytest.raises(BorderError, match="a multiple of the parts, got TrainPlan"):
             check_plan(replace(PLAN, **change))
 
 

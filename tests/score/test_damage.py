@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from least_squares import projection_of, read_by, refitted
 from tiny_models import masked_batch, random_encoder, tiny, torch_logits
 
 from compressor.encoder import Encoder
-from compressor.errors import BorderError
 from compressor.records.architecture import Cut, Layer, LayerCut
 from compressor.records.score import ScoredSpace
 from compressor.score import Batch, affordable_rows, calibration_batches, passes_per_row, score_space
@@ -61,8 +61,27 @@ def mean_divergence(p_logits: np.ndarray, q_logits: np.ndarray) -> float:
     return float(4 * (np.exp(p) * (p - q)).sum(-1).mean())
 
 
+def refitted_student(encoder: Encoder, cut: Cut, fitting: list[Batch]) -> Encoder:
+    """The student whose only sub-layer that lost units, but not all of them, is refitted."""
+    student = inherit(encoder, cut)
+    for index, layer in enumerate(cut.layers):
+        for attention, units, width in ((True, layer.heads, 3), (False, layer.neurons, 32)):
+            if 0 < len(units) < width:
+                whole, mine = (model.layers[index] for model in (encoder, student))
+                pair = (whole.attention, mine.attention) if attention else (whole.feed_forward, mine.feed_forward)
+                read = read_by(encoder, index, attention=attention, batches=fitting)
+                kept = np.isin(np.arange(width), units).repeat(5 if attention else 1)
+                start = projection_of(pair[0])
+                goal = np.concatenate([np.ones((len(read), 1)), read], axis=1) @ start
+                found = torch.from_numpy(refitted(read, kept, start, goal).astype(np.float32))
+                with torch.no_grad():
+                    pair[1].output.bias.copy_(found[0])
+                    pair[1].output.weight.copy_(found[1:][kept].T)
+    return student
+
+
 def damage_of(cut: Cut) -> float:
-    models = (teacher(), inherit(teacher(), cut))
+    models = (teacher(), refitted_student(teacher(), cut, [batches()[0][0]]))
     logits = [np.concatenate([torch_logits(model, row) for row in batches()[1]]) for model in models]
     return mean_divergence(*logits)
 
@@ -75,34 +94,34 @@ def only(index: int, cut: LayerCut) -> Cut:
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_heads_cost_what_the_cut_student_loses(space: ScoredSpace, layer: int, level: int) -> None:
     score = space.layers[layer]
-    kept = tuple(sorted(score.head_order[: space.head_levels[level]]))
+    kept = score.heads.kept(score.heads.levels[level])
     expected = damage_of(only(layer, LayerCut(kept, WHOLE.neurons)))
-    assert score.head_damage[level] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert score.heads.damage[level] == pytest.approx(expected, rel=1e-3, abs=1e-5)
     assert level == 3 or expected > 1e-2  # the cut can be seen
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_neurons_cost_what_the_cut_student_loses(space: ScoredSpace, layer: int, level: int) -> None:
-    assert space.neuron_levels == (0, 16, 32)
+    assert space.layers[layer].neurons.levels == (0, 16, 32)
     score = space.layers[layer]
-    kept = tuple(sorted(score.neuron_order[: space.neuron_levels[level]]))
+    kept = score.neurons.kept(score.neurons.levels[level])
     expected = damage_of(only(layer, LayerCut(WHOLE.heads, kept)))
-    assert score.neuron_damage[level] == pytest.approx(expected, rel=1e-3, abs=1e-5)
-    assert level == 2 or expected > 1e-2
+    assert score.neurons.damage[level] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert level == 2 or expected > 1e-3
 
 
 def test_nothing_cut_costs_nothing_and_no_damage_is_negative(space: ScoredSpace) -> None:
     for score in space.layers:
-        assert score.head_damage[-1] == pytest.approx(0, abs=1e-5)
-        assert score.neuron_damage[-1] == pytest.approx(0, abs=1e-5)
-        assert min(*score.head_damage, *score.neuron_damage) >= 0
+        assert score.heads.damage[-1] == pytest.approx(0, abs=1e-5)
+        assert score.neurons.damage[-1] == pytest.approx(0, abs=1e-5)
+        assert min(*score.heads.damage, *score.neurons.damage) >= 0
 
 
 def test_the_cut_of_a_space_keeps_the_most_important_units(space: ScoredSpace) -> None:
     cut = space.cut((Layer(1, 16), Layer(0, 0), Layer(3, 32)))
-    assert cut.layers[0].heads == space.layers[0].head_order[:1]
-    assert cut.layers[0].neurons == tuple(sorted(space.layers[0].neuron_order[:16]))
+    assert cut.layers[0].heads == space.layers[0].heads.order[:1]
+    assert cut.layers[0].neurons == tuple(sorted(space.layers[0].neurons.order[:16]))
     assert cut.layers[1:] == (LayerCut((), ()), WHOLE)
 
 
@@ -113,14 +132,14 @@ def test_how_the_rows_are_batched_does_not_matter(space: ScoredSpace) -> None:
         singles += [Batch(batch.ids[2:], batch.mask[2:], batch.type_ids[2:])] if len(batch.ids) > 2 else []
     again = score_space(teacher(), [batches()[0][0]], singles)
     for a, b in zip(space.layers, again.layers, strict=True):
-        np.testing.assert_allclose(a.head_damage, b.head_damage, rtol=1e-3, atol=1e-5)
-        np.testing.assert_allclose(a.neuron_damage, b.neuron_damage, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(a.heads.damage, b.heads.damage, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(a.neurons.damage, b.neurons.damage, rtol=1e-3, atol=1e-5)
 
 
 def test_progress_ends_at_one() -> None:
     seen: list[float] = []
     score_space(teacher(), batches()[0], batches()[0], progress=seen.append)
-    assert seen == [0.5, 1.0]
+    assert seen == pytest.approx([5 / 9, 8 / 9, 1.0])
 
 
 def test_the_passes_are_those_of_the_layers_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,9 +162,17 @@ def test_affordable_rows_are_those_that_the_measured_pass_allows(monkeypatch: py
     assert affordable_rows(teacher(), batches()[0], 600) == int(600 * rows / per_row)
 
 
-def test_a_teacher_with_a_missing_sub_layer_is_refused() -> None:
-    with pytest.raises(BorderError, match=r"layer 1 of .* was expected to be whole"):
-        score_space(random_encoder(tiny((2, 32), (0, 32))), batches()[0], batches()[0])
+def test_a_student_is_scored_too_within_the_levels_of_its_teacher() -> None:
+    student = random_encoder(tiny((2, 24), (0, 32), (3, 0), head_size=5, hidden=15))
+    allowed = (0, 1, 2, 3), (0, 16, 32)
+    space = score_space(student, batches()[0], batches()[0], levels=allowed)
+    assert [score.heads.levels for score in space.layers] == [(0, 1, 2), (0,), (0, 1, 2, 3)]
+    assert [score.neurons.levels for score in space.layers] == [(0, 16, 24), (0, 16, 32), (0,)]
+    assert space.widths == student.architecture.layers
+    gone = inherit(student, space.cut((Layer(2, 24), Layer(0, 0), Layer(3, 0))))
+    logits = [np.concatenate([torch_logits(model, row) for row in batches()[1]]) for model in (student, gone)]
+    assert space.layers[1].neurons.damage[0] == pytest.approx(mean_divergence(*logits), rel=1e-3)
+    assert space.layers[1].neurons.damage[0] > 1e-3
 
 
 def test_the_divergence_is_that_of_numpy_and_never_negative() -> None:
@@ -168,11 +195,13 @@ def damage_and_students(encoder: Encoder) -> Iterator[tuple[float, Encoder]]:
     """Some damages of a teacher, each with the student that is really cut like that."""
     space = score_space(encoder, batches()[0], batches()[0])
     for index, level in ((0, 1), (2, 0), (2, 2)):
-        kept = tuple(sorted(space.layers[index].head_order[: space.head_levels[level]]))
-        yield space.layers[index].head_damage[level], inherit(encoder, only(index, LayerCut(kept, WHOLE.neurons)))
+        units = space.layers[index].heads
+        cut = only(index, LayerCut(units.kept(units.levels[level]), WHOLE.neurons))
+        yield units.damage[level], refitted_student(encoder, cut, batches()[0])
     for index, level in ((0, 0), (1, 1), (2, 1)):
-        kept = tuple(sorted(space.layers[index].neuron_order[: space.neuron_levels[level]]))
-        yield space.layers[index].neuron_damage[level], inherit(encoder, only(index, LayerCut(WHOLE.heads, kept)))
+        units = space.layers[index].neurons
+        cut = only(index, LayerCut(WHOLE.heads, units.kept(units.levels[level])))
+        yield units.damage[level], refitted_student(encoder, cut, batches()[0])
 
 
 def test_the_damage_of_a_per_token_teacher_sums_the_real_tokens_of_a_row() -> None:
@@ -184,7 +213,7 @@ def test_the_damage_of_a_per_token_teacher_sums_the_real_tokens_of_a_row() -> No
             ours, theirs = torch_logits(encoder, rows)[real], torch_logits(student, rows)[real]
             expected += mean_divergence(ours, theirs) * real.sum() / len(LENGTHS)
         assert found == pytest.approx(expected, rel=1e-3)
-        assert expected > 1e-3  # the cut can be seen
+        assert expected > 1e-4  # the cut can be seen
 
 
 @pytest.mark.parametrize("scale", [1.0, 50.0])
@@ -195,7 +224,7 @@ def test_the_damage_of_a_regression_is_the_lost_share_of_its_variance(scale: flo
     for found, student in damage_and_students(encoder):
         ours, theirs = (np.concatenate([torch_logits(m, rows) for rows in batches()[1]]) for m in (encoder, student))
         assert found == pytest.approx(np.square(ours - theirs).mean() / ours.var(), rel=1e-3)
-        assert found > 1e-3
+        assert found > 1e-6
 
 
 def test_a_regression_that_always_answers_the_same_has_no_damage() -> None:
@@ -203,7 +232,7 @@ def test_a_regression_that_always_answers_the_same_has_no_damage() -> None:
     with torch.no_grad():
         encoder.head.classifier.weight.zero_()
     space = score_space(encoder, batches()[0], batches()[0])
-    assert {damage for score in space.layers for damage in (*score.head_damage, *score.neuron_damage)} == {0.0}
+    assert {damage for score in space.layers for damage in (*score.heads.damage, *score.neurons.damage)} == {0.0}
 
 
 def test_calibration_batches_hold_every_row_once_and_mask_the_padding() -> None:

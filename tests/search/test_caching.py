@@ -78,4 +78,4 @@ def test_a_small_model_is_found_where_all_from_memory_would_be_too_slow() -> Non
     cheapest = min(cost_us(task, w) for w in architectures(task))
     tight = replace(task, limit_us=1.02 * cheapest)
     found = search_cached(tight, exact_search)
-    assert estimate(task.table, task.teacher.with_layers(found.widths)).value_us <= tight.limit_us
+    assert estimate(task.table, task.source.with_layers(found.widths)).value_us <= tight.limit_us

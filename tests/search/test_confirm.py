@@ -26,7 +26,7 @@ Measure = Callable[[Solution], tuple[LatencySummary, float]]
 
 # Many levels, so that an architecture close to every limit exists.
 FINE = problem(0, layers=6, heads=tuple(range(9)), neurons=tuple(range(0, 256, 16)))
-TEACHER_MS = estimate(FINE.table, FINE.teacher).value_us / 1e3
+TEACHER_MS = estimate(FINE.table, FINE.source).value_us / 1e3
 
 
 def summary(p50_ms: float, tail: float = TAIL) -> LatencySummary:

@@ -12,6 +12,7 @@ from tables import table_of
 from compressor.errors import InfeasibleError, InputError
 from compressor.latency import attention_op, feed_forward_op, operations, stem_op
 from compressor.records.architecture import Layer
+from compressor.records.score import LayerScore
 from compressor.search import SearchProblem, cheapest_us, exact_search
 from compressor.search.exact import BINS
 
@@ -35,8 +36,8 @@ def test_it_is_the_best_of_all_combinations(seed: int, share: float, layers: int
 def test_the_rounding_costs_at_most_a_bin_per_sub_layer() -> None:
     for seed in range(8):
         task = problem(seed, limit_share=0.4)
-        budget_us = task.limit_us - task.cost_us(stem_op(task.teacher, PRECISION))
-        smaller = replace(task, limit_us=task.limit_us - 2 * len(task.teacher.layers) * budget_us / BINS)
+        budget_us = task.limit_us - task.cost_us(stem_op(task.source, PRECISION))
+        smaller = replace(task, limit_us=task.limit_us - 2 * len(task.source.layers) * budget_us / BINS)
         assert exact_search(task).damage <= least_damage(smaller) + 1e-9
 
 
@@ -45,14 +46,14 @@ def test_sub_layers_behind_the_last_attention_cost_what_the_first_token_costs() 
     task = problem(1, heads=(0, 1), neurons=(0, 16))
     costs = {"stem": 10.0, "attention": 10.0, "feed_forward": 10.0}
     table = table_of(
-        task.teacher,
+        task.source,
         {
             e.op: replace(e.cached, value_us=costs[e.op.kind] * (0.1 if e.op.first_token else 1.0))
             for e in task.table.entries
         },
     )
     keep_neurons = tuple(
-        replace(score, head_damage=(0.5 + index, 0.0), neuron_damage=(100.0, 0.0))
+        LayerScore(replace(score.heads, damage=(0.5 + index, 0.0)), replace(score.neurons, damage=(100.0, 0.0)))
         for index, score in enumerate(task.space.layers)
     )
     task = replace(
@@ -75,7 +76,7 @@ def test_the_cheapest_architecture_is_one_attention_or_what_is_cheaper() -> None
 
 def test_an_op_that_was_not_measured_is_never_free() -> None:
     task = problem(0)
-    missing = attention_op(task.teacher, 1, PRECISION, first_token=True)
+    missing = attention_op(task.source, 1, PRECISION, first_token=True)
     entries = tuple(entry for entry in task.table.entries if entry.op != missing)
     with pytest.raises(InputError, match="the latency table has no entry for `attention 1 x 8 of 16, int8, first"):
         exact_search(replace(task, table=replace(task.table, entries=entries)))
@@ -93,21 +94,19 @@ def _milp(task: SearchProblem) -> float:
     Binary x(l, k, f): attention of layer l has level k, for the first token only if f; y(l, k, f): its feed-forward;
     z(l): layer l has the last attention.
     """
-    space, layers = task.space, len(task.teacher.layers)
-    budget = task.limit_us - task.cost_us(stem_op(task.teacher, PRECISION))
+    space, layers = task.space, len(task.source.layers)
+    budget = task.limit_us - task.cost_us(stem_op(task.source, PRECISION))
     names: dict[tuple[str, int, int, int], int] = {}
     damages: list[float] = []
     bins: list[float] = []
     for layer, score in enumerate(space.layers):
-        parts = (("x", attention_op, space.head_levels, score.head_damage),)
-        parts += (("y", feed_forward_op, space.neuron_levels, score.neuron_damage),)
-        for name, make, levels, damage in parts:
-            for k, width in enumerate(levels):
+        for name, make, units in (("x", attention_op, score.heads), ("y", feed_forward_op, score.neurons)):
+            for k, width in enumerate(units.levels):
                 for first in (0, 1):
-                    op = make(task.teacher, width, PRECISION, first_token=bool(first))
+                    op = make(task.source, width, PRECISION, first_token=bool(first))
                     cost = task.cost_us(op) if width else 0.0
                     names[name, layer, k, first] = len(damages)
-                    damages.append(damage[k])
+                    damages.append(units.damage[k])
                     bins.append(math.ceil(cost / budget * BINS - 1e-9))
     for layer in range(layers):
         names["z", layer, 0, 0] = len(damages)
@@ -125,7 +124,7 @@ def _milp(task: SearchProblem) -> float:
         low.append(least)
         high.append(most)
 
-    heads, neurons = range(len(space.head_levels)), range(len(space.neuron_levels))
+    heads, neurons = (range(len(units.levels)) for units in (space.layers[0].heads, space.layers[0].neurons))
     constrain({("z", j, 0, 0): 1.0 for j in range(layers)}, 1, 1)
     for layer in range(layers):
         later = {("z", j, 0, 0): -1.0 for j in range(layer + 1, layers)}
@@ -154,6 +153,6 @@ def test_the_programme_counts_the_ops_of_the_latency_package() -> None:
     # Guards the helper of the enumeration itself: cost of whole widths = sum of the table's entries.
     task = problem(4)
     widths = (Layer(1, 16), Layer(3, 0), Layer(0, 48))
-    ops = operations(task.teacher.with_layers(widths), PRECISION)
+    ops = operations(task.source.with_layers(widths), PRECISION)
     assert [op.first_token for op in ops] == [True, False, False, True, True]
     assert cost_us(task, widths) == pytest.approx(sum(task.cost_us(op) for op in ops))

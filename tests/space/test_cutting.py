@@ -7,7 +7,7 @@ from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_l
 
 from compressor.encoder import INPUTS, Encoder, additive_mask
 from compressor.errors import BorderError
-from compressor.records.architecture import Cut, Layer, LayerCut, nested_cut
+from compressor.records.architecture import Cut, Layer, LayerCut
 from compressor.space import head_levels, inherit, neuron_levels, student_architecture
 
 SHAPE = tiny((4, 32), (3, 24), (2, 16))
@@ -140,20 +140,3 @@ def test_neuron_levels_of_the_usual_size() -> None:
     assert len(shares) == 15
     assert {0, 1 / 48, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1} <= set(shares)
     assert sum(share <= 1 / 4 for share in shares) >= len(shares) / 2  # dense where the small students live
-
-
-def test_a_cut_of_a_cut_is_the_smaller_cut_of_the_teacher() -> None:
-    teacher = random_encoder(tiny((4, 48), (4, 48), (4, 48)))
-    parent = Cut((LayerCut((0, 2, 3), (1, 5, 9, 40)), LayerCut((), ()), LayerCut((1, 3), (0, 7))))
-    child = Cut((LayerCut((0, 3), (5, 40)), LayerCut((), ()), LayerCut((1,), ())))
-    by_steps = inherit(inherit(teacher, parent), nested_cut(parent, child))
-    directly = inherit(teacher, child)
-    assert by_steps.architecture == directly.architecture
-    for name, tensor in directly.state_dict().items():
-        torch.testing.assert_close(by_steps.state_dict()[name], tensor, rtol=0, atol=0)
-
-
-def test_a_cut_outside_of_its_parent_is_refused() -> None:
-    parent, child = Cut((LayerCut((0, 2), (1,)),)), Cut((LayerCut((0, 1), ()),))
-    with pytest.raises(BorderError, match="is not inside"):
-        nested_cut(parent, child)

@@ -1,0 +1,195 @@
+"""Refitting output projections: after a cut, the units that are left take over what the lost ones did.
+
+| symbol | meaning |
+| --- | --- |
+| u | what an output projection reads at one token, and a 1 for its bias: [units + 1] |
+| W | its weights and bias, [units + 1, hidden] |
+| r | what is missing from its output |
+
+    W  <-  W + (sum of u u^T + ridge I)^-1  sum of u r^T
+
+the least-squares update that stays near W (Frantar et al. 2022, arXiv 2208.11580, section 3; K-prune, Park et al.
+2024, arXiv 2308.03449, section 3.4, solves for W from nothing). The sums run over the tokens whose output is read.
+
+Of one level of one sub-layer of the teacher, r = u_C W_C with C the units that are cut, so that `level_projections`
+needs nothing but the moments of u, and one Cholesky factor for all levels, as they are nested. A whole student is
+refitted from its input to its output (`refit`): its own u, and r against the teacher's sum in front of the norm. Where
+the teacher's next sub-layers are gone, r is against the sum of the last of them, and its norm is taken over: one
+sub-layer does the work of several.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compressor.encoder import Attention, Encoder, FeedForward, additive_mask
+from compressor.errors import BorderError
+from compressor.records.architecture import Cut
+from compressor.score.batches import Batch
+
+RIDGE = 3e-2  # over the mean of the diagonal: with few tokens the weights stay what they are
+
+SubLayer = Attention | FeedForward
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """An output projection: weight [hidden, units], bias [hidden]."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+def features(sub_layer: SubLayer, x: Tensor, mask: Tensor) -> Tensor:
+    """What its output projection reads, [batch, length, units]; `mask` is additive."""
+    return sub_layer.features(x, mask) if isinstance(sub_layer, Attention) else sub_layer.features(x)
+
+
+def apply(sub_layer: SubLayer, x: Tensor, mask: Tensor) -> Tensor:
+    """Its output at all positions, [batch, length, hidden]; `mask` is additive."""
+    applied: Tensor = sub_layer(x, mask) if isinstance(sub_layer, Attention) else sub_layer(x)
+    return applied
+
+
+def read_tokens(batch: Batch, *, first_only: bool) -> Tensor:
+    """Tokens whose output is read, bool [rows, length]: the real ones, or the first."""
+    if not first_only:
+        return batch.mask.bool()
+    first = torch.zeros_like(batch.mask, dtype=torch.bool)
+    first[:, 0] = True
+    return first
+
+
+def ridge_of(gram: Tensor) -> Tensor:
+    """What is added to the diagonal of moments."""
+    ridge: Tensor = RIDGE * gram.diagonal().mean().clamp(min=1e-12)
+    return ridge
+
+
+class Moments:
+    """Sums over tokens of u u^T [units + 1, units + 1] and u r^T [units + 1, hidden], float64; the 1 comes first."""
+
+    def __init__(self, units: int, hidden: int = 0) -> None:
+        self.of_units = torch.zeros(units + 1, units + 1, dtype=torch.float64)
+        self.with_missing = torch.zeros(units + 1, hidden, dtype=torch.float64)
+
+    def add(self, read: Tensor, missing: Tensor | None = None) -> None:
+        """Add tokens: `read` [tokens, units], `missing` [tokens, hidden]."""
+        u = torch.cat([torch.ones(len(read), 1), read], dim=1)
+        self.of_units += u.T @ u
+        if missing is not None:
+            self.with_missing += u.T @ missing
+
+    def factor(self, order: Tensor | None = None) -> Tensor:
+        """Lower Cholesky factor of u u^T + ridge, with rows and columns in an order."""
+        gram = self.of_units if order is None else self.of_units[order][:, order]
+        factor: Tensor = torch.linalg.cholesky(gram + ridge_of(gram) * torch.eye(len(gram), dtype=gram.dtype))
+        return factor
+
+
+def level_projections(
+    projection: nn.Linear, moments: Moments, unit_order: Sequence[int], counts: Sequence[int], *, size: int = 1
+) -> Iterator[Projection]:
+    """The refitted projection of every level, whole width with zeros for the units that are cut.
+
+    Args:
+        projection: The teacher's.
+        moments: Of what it reads.
+        unit_order: Units, the most important first.
+        counts: Units that each level keeps, each at least 1.
+        size: Columns of the projection per unit: 1, or the size of a head.
+    """
+    columns = (torch.tensor(unit_order)[:, None] * size + torch.arange(size)).flatten()
+    order = torch.cat([torch.zeros(1, dtype=torch.long), columns + 1])
+    whole = torch.cat([projection.bias[:, None], projection.weight], dim=1).detach().T.double()[order]
+    factor, gram = moments.factor(order), moments.of_units[order][:, order]
+    for count in counts:
+        kept = 1 + count * size
+        missing = gram[:kept, kept:] @ whole[kept:]
+        fitted = torch.zeros_like(whole)
+        fitted[order[:kept]] = whole[:kept] + torch.cholesky_solve(missing, factor[:kept, :kept])
+        yield Projection(fitted[1:].T.float().contiguous(), fitted[0].float())
+
+
+@torch.inference_mode()
+def refit(student: Encoder, teacher: Encoder, cut: Cut, batches: Sequence[Batch]) -> None:
+    """Refit every output projection of a student, in place, from its input to its output.
+
+    Args:
+        student: What `inherit` made of the cut.
+        teacher: The encoder that was cut, a teacher or a student itself.
+        cut: Which of the teacher's units the student has.
+        batches: Text.
+    """
+    masks = [additive_mask(batch.mask) for batch in batches]
+    theirs = ours = [teacher.embeddings(batch.ids, batch.type_ids) for batch in batches]
+    at = 0
+    for place in _places(student, teacher, cut):
+        theirs, at = _run(teacher, theirs, masks, at, place.last), place.last
+        source = _sub_layer(teacher, place.last)
+        moments = Moments(place.sub_layer.output.in_features, teacher.architecture.hidden)
+        for batch, mask, x, y in zip(batches, masks, ours, theirs, strict=True):
+            rows = read_tokens(batch, first_only=place.first_only)
+            read = features(place.sub_layer, x, mask)[rows]
+            wanted = y + source.output(features(source, y, mask))
+            moments.add(read, wanted[rows] - x[rows] - place.sub_layer.output(read))
+        _update(place.sub_layer.output, moments)
+        place.sub_layer.norm.load_state_dict(source.norm.state_dict())
+        ours = [apply(place.sub_layer, x, mask) for x, mask in zip(ours, masks, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A sub-layer of a student, and the last of the teacher's in front of the student's next one.
+
+    Positions of the teacher's sub-layers are 2 x layer for an attention, and 1 more for a feed-forward.
+    """
+
+    sub_layer: SubLayer
+    last: int
+    first_only: bool
+
+
+def _places(student: Encoder, teacher: Encoder, cut: Cut) -> list[_Place]:
+    found: list[tuple[int, SubLayer, bool]] = []
+    kept = [index for index, layer in enumerate(cut.layers) if layer.heads or layer.neurons]
+    for number, (index, layer) in enumerate(zip(kept, student.layers, strict=True)):
+        first_only = number >= student.architecture.first_token_from
+        for offset, sub_layer in enumerate((layer.attention, layer.feed_forward)):
+            if isinstance(sub_layer, Attention | FeedForward):
+                found.append((2 * index + offset, sub_layer, first_only))
+    ends = [position for position, _, _ in found[1:]] + [2 * len(teacher.layers)]
+    there = [position for position in range(2 * len(teacher.layers)) if _is_there(teacher, position)]
+    return [
+        _Place(sub_layer, max(p for p in there if p < end), first_only)
+        for (_, sub_layer, first_only), end in zip(found, ends, strict=True)
+    ]
+
+
+def _is_there(encoder: Encoder, position: int) -> bool:
+    layer = encoder.layers[position // 2]
+    return (layer.feed_forward if position % 2 else layer.attention) is not None
+
+
+def _sub_layer(encoder: Encoder, position: int) -> SubLayer:
+    layer = encoder.layers[position // 2]
+    part = layer.feed_forward if position % 2 else layer.attention
+    if isinstance(part, Attention | FeedForward):
+        return part
+    raise BorderError(f"{encoder.architecture.layers} has no sub-layer at position {position}")
+
+
+def _run(encoder: Encoder, states: list[Tensor], masks: list[Tensor], begin: int, end: int) -> list[Tensor]:
+    """States of all positions behind the sub-layers from `begin` to `end` (not included)."""
+    for position in range(begin, end):
+        if _is_there(encoder, position):
+            states = [apply(_sub_layer(encoder, position), x, m) for x, m in zip(states, masks, strict=True)]
+    return states
+
+
+def _update(projection: nn.Linear, moments: Moments) -> None:
+    change = torch.cholesky_solve(moments.with_missing, moments.factor()).float()
+    projection.bias.add_(change[0])
+    projection.weight.add_(change[1:].T)

@@ -1,0 +1,75 @@
+"""The teacher's answers are computed once for a teacher and a text, whatever limit, seed or share is asked for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pipeline_runs import Ask
+from tiny import Watcher
+
+from compressor.pipeline import stages
+from compressor.pipeline.answering import ANSWERS, teacher_answers
+from compressor.pipeline.workbench import Workbench
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of every model run."""
+    seen: list[int] = []
+    whole = Workbench.fp32_outputs
+
+    def counted(bench: Workbench, graph: object, tokens: object, **options: bool) -> object:
+        seen.append(len(tokens))  # type: ignore[arg-type]
+        return whole(bench, graph, tokens, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Workbench, "fp32_outputs", counted)
+    return seen
+
+
+def bench_of(ask: Ask, tmp_path: Path, *, fresh: bool = False, seed: int = 0, limit_ms: float = 1.0) -> Workbench:
+    watcher = Watcher()
+    watcher.begin("label", "answer the text")
+    return Workbench(ask(limit_ms, seed=seed), cache=tmp_path / "cache", observer=watcher, fresh=fresh)
+
+
+def test_another_limit_and_seed_find_them(ask: Ask, tmp_path: Path, calls: list[int]) -> None:
+    first = teacher_answers(bench_of(ask, tmp_path))
+    assert len(calls) == 1
+    second = teacher_answers(bench_of(ask, tmp_path, seed=7, limit_ms=2.0))
+    assert len(calls) == 1
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_label_stage_takes_the_rows_that_are_trained_on(ask: Ask, tmp_path: Path) -> None:
+    for seed in (0, 7):
+        bench = bench_of(ask, tmp_path, seed=seed)
+        labels = stages.label(bench)
+        assert labels.rows == len(bench.train) == len(bench.corpus) - len(bench.selection.tokens)
+        direct = bench.fp32_outputs(bench.teacher_graph, bench.train)
+        np.testing.assert_allclose(np.load(bench.run.file("logits.npy")), direct, atol=1e-5)
+
+
+def test_a_damaged_file_and_a_fresh_run_are_answered_anew(ask: Ask, tmp_path: Path, calls: list[int]) -> None:
+    first = teacher_answers(bench_of(ask, tmp_path))
+    (path,) = (tmp_path / "cache" / ANSWERS).iterdir()
+    for damage in (b"no array", path.read_bytes()[:-20]):
+        path.write_bytes(damage)
+        np.testing.assert_array_equal(teacher_answers(bench_of(ask, tmp_path)), first)
+    np.save(path, first[:-1])  # of another text
+    np.testing.assert_array_equal(teacher_answers(bench_of(ask, tmp_path)), first)
+    assert len(calls) == 4
+    teacher_answers(bench_of(ask, tmp_path, fresh=True))
+    assert len(calls) == 5
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_another_teacher_is_asked_itself(
+    ask: Ask, tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = bench_of(ask, tmp_path)
+    teacher_answers(bench)
+    other = bench_of(ask, tmp_path)
+    monkeypatch.setitem(other.__dict__, "teacher", replace(bench.canonical, digest="0" * 16))
+    teacher_answers(other)
+    assert len(calls) == 2
