@@ -118,6 +118,7 @@ def fit_teacher(
             work.file(TRAINED),
             checkpoint=work.file("checkpoint.safetensors"),
             progress=lambda step, loss: observer.progress(step / plan.steps, f"loss {loss:.4f}"),
+            note=observer.note,
         )
     base.encoder.load_state_dict(load_file(work.file(TRAINED)))
     teacher = work.file("teacher")

@@ -402,6 +402,7 @@ def distil(
         result,
         checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
         progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
+        note=bench.observer.note,
     )
     student.load_state_dict(load_file(result))
     rung = ladder.fastest

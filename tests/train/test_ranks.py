@@ -27,7 +27,7 @@ def ranks_alive() -> list[psutil.Process]:
 
 @pytest.mark.parametrize("scale", [1.0, 1e-7], ids=["clipped", "as small as Adam's epsilon"])
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_who_computes_a_part_does_not_change_a_bit(ranks: int, scale: float, tmp_path: Path) -> None:
+def test_many_ranks_end_with_the_weights_of_one(ranks: int, scale: float, tmp_path: Path) -> None:
     job = Regression(batch=8, scale=scale)  # Adam hides a factor on the gradient unless it is as small as its epsilon
     reports: list[int] = []
     plan = replace(PLAN, ranks=ranks, parts=4)
@@ -75,6 +75,15 @@ def test_a_failing_rank_ends_the_training_and_leaves_no_process(
         train(job, PLAN, tmp_path / "result", checkpoint=tmp_path / "checkpoint")
     assert ranks_alive() == []
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]  # where the next try continues
+
+
+def test_a_step_back_of_several_ranks_is_told_once(tmp_path: Path) -> None:
+    bad_row = int(DataOrder(np.arange(ROWS), 8, 0).rows(4)[0])
+    notes: list[str] = []
+    with pytest.raises(CompressorError, match="lowered 3 times"):
+        train(Regression(batch=8, bad_row=bad_row, fault=float("nan")), PLAN, tmp_path / "result", note=notes.append)
+    assert len(notes) == 3
+    assert all("the gradient of step 4 is not finite" in note and "half the rate" in note for note in notes)
 
 
 def test_a_rank_that_the_system_kills_is_a_lack_of_memory(tmp_path: Path) -> None:
