@@ -45,7 +45,7 @@ def read_by(encoder: Encoder, index: int, *, attention: bool, batches: list[Batc
             x, mask = encoder.embeddings(batch.ids, batch.type_ids), additive_mask(batch.mask)
             for earlier in range(index):
                 x = encoder.run_layer(earlier, x, mask)
-            first, second = encoder.sub_layers(index)
+            first, second = encoder.layers[index].attention, encoder.layers[index].feed_forward
             read = first.features(x, mask) if attention else second.features(first(x, mask))
             rows = batch.mask.bool()
             if index >= encoder.architecture.first_token_from:

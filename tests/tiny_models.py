@@ -1,6 +1,7 @@
 """Small random encoders and inputs, made from a seed: shared by the tests of several packages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compressor.encoder import INPUTS, Encoder
 from compressor.records.architecture import Architecture, Layer
@@ -42,6 +44,21 @@ def masked_batch(shape: Architecture, lengths: tuple[int, ...] = (7, 3, 1, 5), s
     ids = random.integers(0, shape.vocabulary, size)
     types = random.integers(0, shape.token_types, size)
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+
+@contextmanager
+def scaled_units(encoder: Encoder, factors: Sequence[Tensor | None]) -> Iterator[None]:
+    """Multiply what output projections read, attention and feed-forward of every layer in turn.
+
+    `factors`: [heads] or [neurons] each; None = as it is.
+    """
+    with ExitStack() as hooks:
+        for part, factor in zip(encoder.parts, factors, strict=True):
+            if part is not None and factor is not None:
+                columns = factor.repeat_interleave(part.output.in_features // len(factor))
+                hook = part.output.register_forward_pre_hook(lambda _, read, by=columns: (read[0] * by,))
+                hooks.callback(hook.remove)
+        yield
 
 
 def torch_logits(encoder: Encoder, batch: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:

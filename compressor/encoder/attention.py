@@ -31,33 +31,25 @@ class Attention(nn.Module):
         buckets = architecture.relative_buckets
         self.relative = RelativeBias(buckets, heads, architecture.positions) if buckets else None
 
-    def forward(
-        self, x: Tensor, mask: Tensor | None, *, first_token: bool = False, keep: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
         """One sub-layer.
 
         Args:
             x: [batch, length, hidden].
             mask: Additive, [batch, 1, 1, length]; None where no position is padding.
             first_token: Compute the first position only.
-            keep: [batch, heads] factors of the heads' outputs, for scoring them.
         """
         residual = x[:, :1] if first_token else x
-        features = self.features(x, mask, first_token=first_token, keep=keep)
-        normed: Tensor = self.norm(residual + self.output(features))
+        normed: Tensor = self.norm(residual + self.output(self.features(x, mask, first_token=first_token)))
         return normed
 
-    def features(
-        self, x: Tensor, mask: Tensor | None, *, first_token: bool = False, keep: Tensor | None = None
-    ) -> Tensor:
+    def features(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
         """What the output projection reads, [batch, length or 1, heads * head_size]; arguments as of `forward`."""
         read = x[:, :1] if first_token else x
         q, k, v = self._split(self.query(read)), self._split(self.key(x)), self._split(self.value(x))
         if self.relative is not None:
             mask = self.relative(mask, x.shape[1], first_token=first_token)
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        if keep is not None:
-            context = context * keep[:, :, None, None]
         return context.transpose(1, 2).flatten(2)
 
     def _split(self, x: Tensor) -> Tensor:

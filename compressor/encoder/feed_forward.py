@@ -23,15 +23,14 @@ class FeedForward(nn.Module):
         self.output = nn.Linear(neurons, architecture.hidden)
         self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.norm_epsilon)
 
-    def forward(self, x: Tensor, *, keep: Tensor | None = None) -> Tensor:
-        """`x`: [batch, length, hidden]; `keep`: [batch, neurons] factors of the neurons, for scoring them."""
-        normed: Tensor = self.norm(x + self.output(self.features(x, keep=keep)))
+    def forward(self, x: Tensor) -> Tensor:
+        """`x`: [batch, length, hidden]."""
+        normed: Tensor = self.norm(x + self.output(self.features(x)))
         return normed
 
-    def features(self, x: Tensor, *, keep: Tensor | None = None) -> Tensor:
-        """What the output projection reads, [batch, length, neurons]; arguments as of `forward`."""
-        neurons = _TORCH[self.activation](self.inner(x))
-        return neurons if keep is None else neurons * keep[:, None, :]
+    def features(self, x: Tensor) -> Tensor:
+        """What the output projection reads, [batch, length, neurons]."""
+        return _TORCH[self.activation](self.inner(x))
 
     def emit(self, graph: GraphBuilder, x: str, name: str) -> str:
         """The same in ONNX; returns the name of the result."""

@@ -1,7 +1,5 @@
 """The canonical encoder: embeddings, layers, head; as a torch module and as an ONNX model."""
 
-from collections.abc import Sequence
-
 import onnx
 from torch import Tensor, nn
 
@@ -10,12 +8,9 @@ from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additi
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head, TokenHead
-from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Layer, check_architecture
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-Keep = tuple[Tensor | None, Tensor | None]
 
 
 class EncoderLayer(nn.Module):
@@ -48,58 +43,40 @@ class Encoder(nn.Module):
         """Names of the inputs, in order; a family without token types has no `token_type_ids`."""
         return INPUTS if self.architecture.token_types else INPUTS[:2]
 
-    def forward(
-        self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None, keep: Sequence[Keep] = ()
-    ) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
         """Logits [batch, classes], of a per-token model [batch, length, classes].
 
         Args:
             ids: int64 [batch, length].
             mask: int64 [batch, length], 1 = token; None = no padding.
             type_ids: int64 [batch, length]; None = all 0.
-            keep: Per layer, factors of its heads [batch, heads] and neurons [batch, neurons], for scoring.
         """
         x = self.embeddings(ids, type_ids)
-        return self.from_layer(0, x, None if mask is None else additive_mask(mask), keep)
+        return self.from_layer(0, x, None if mask is None else additive_mask(mask))
 
-    def from_layer(self, start: int, x: Tensor, mask: Tensor | None, keep: Sequence[Keep] = ()) -> Tensor:
+    def from_layer(self, start: int, x: Tensor, mask: Tensor | None) -> Tensor:
         """Logits from the hidden states [batch, length, hidden] that enter layer `start`; `mask` is additive."""
         first_token_from = self.architecture.first_token_from
         for index in range(start, len(self.layers)):
-            heads, neurons = keep[index] if keep else (None, None)
-            x = self.run_layer(index, x, mask, first_token=index >= first_token_from, heads=heads, neurons=neurons)
+            x = self.run_layer(index, x, mask, first_token=index >= first_token_from)
         logits: Tensor = self.head(x)
         return logits
 
-    def sub_layers(self, index: int) -> tuple[Attention, FeedForward]:
-        """Attention and feed-forward of a layer that has both, as every layer of a teacher does.
+    @property
+    def parts(self) -> tuple[Attention | FeedForward | None, ...]:
+        """Attention and feed-forward of every layer in turn, [2 x layers]; None where one was cut away."""
+        every = (part for layer in self.layers for part in (layer.attention, layer.feed_forward))
+        return tuple(part if isinstance(part, Attention | FeedForward) else None for part in every)
 
-        Raises:
-            BorderError: One of them was cut away.
-        """
-        layer = self.layers[index]
-        if isinstance(layer.attention, Attention) and isinstance(layer.feed_forward, FeedForward):
-            return layer.attention, layer.feed_forward
-        raise BorderError(f"layer {index} of {self.architecture.layers} was expected to be whole")
-
-    def run_layer(
-        self,
-        index: int,
-        x: Tensor,
-        mask: Tensor | None,
-        *,
-        first_token: bool = False,
-        heads: Tensor | None = None,
-        neurons: Tensor | None = None,
-    ) -> Tensor:
+    def run_layer(self, index: int, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
         """Hidden states after layer `index`; with `first_token` only of the first position."""
         layer = self.layers[index]
         if first_token:
             x = x if isinstance(layer.attention, Attention) else x[:, :1]
         if isinstance(layer.attention, Attention):
-            x = layer.attention(x, mask, first_token=first_token, keep=heads)
+            x = layer.attention(x, mask, first_token=first_token)
         if isinstance(layer.feed_forward, FeedForward):
-            x = layer.feed_forward(x, keep=neurons)
+            x = layer.feed_forward(x)
         return x
 
     def emit(self) -> onnx.ModelProto:

@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from compressor.encoder import Attention, Encoder, FeedForward, drop_padding
+from compressor.encoder import Encoder, drop_padding
 from compressor.records.task import TaskKind
 from compressor.score.batches import Batch
 
@@ -41,8 +41,7 @@ def output_curvature(source: Encoder, batches: Sequence[Batch], *, seed: int = 0
     """
     shape = source.architecture
     random = torch.Generator().manual_seed(seed)
-    parts = [part for layer in source.layers for part in (layer.attention, layer.feed_forward)]
-    there = [part.output for part in parts if isinstance(part, Attention | FeedForward)]
+    there = [part.output for part in source.parts if part is not None]
     totals = [torch.zeros(shape.hidden, shape.hidden, dtype=torch.float64) for _ in there]
     for batch in batches:
         with _recorded(there) as outputs:
@@ -54,7 +53,7 @@ def output_curvature(source: Encoder, batches: Sequence[Batch], *, seed: int = 0
                     g = (gradient * weight**0.5).flatten(0, 1)
                     total += g.T @ g
     of = iter(totals)
-    every = [None if part is None else next(of) for part in parts]
+    every = [None if part is None else next(of) for part in source.parts]
     return list(zip(every[::2], every[1::2], strict=True))
 
 

@@ -25,7 +25,6 @@ import torch
 from torch import Tensor, nn
 
 from compressor.encoder import Attention, Encoder, FeedForward, additive_mask
-from compressor.errors import BorderError
 from compressor.records.architecture import Cut
 from compressor.score.batches import Batch
 
@@ -127,8 +126,8 @@ def refit(student: Encoder, teacher: Encoder, cut: Cut, batches: Sequence[Batch]
     theirs = ours = [teacher.embeddings(batch.ids, batch.type_ids) for batch in batches]
     at = 0
     for place in _places(student, teacher, cut):
-        theirs, at = _run(teacher, theirs, masks, at, place.last), place.last
-        source = _sub_layer(teacher, place.last)
+        theirs, at = _run(teacher.parts[at : place.last], theirs, masks), place.last
+        source = place.source
         moments = Moments(place.sub_layer.output.in_features, teacher.architecture.hidden)
         for batch, mask, x, y in zip(batches, masks, ours, theirs, strict=True):
             rows = read_tokens(batch, first_only=place.first_only)
@@ -142,12 +141,10 @@ def refit(student: Encoder, teacher: Encoder, cut: Cut, batches: Sequence[Batch]
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """A sub-layer of a student, and the last of the teacher's in front of the student's next one.
-
-    Positions of the teacher's sub-layers are 2 x layer for an attention, and 1 more for a feed-forward.
-    """
+    """A sub-layer of a student, and the last of the teacher's before the student's next one, with its position."""
 
     sub_layer: SubLayer
+    source: SubLayer
     last: int
     first_only: bool
 
@@ -160,32 +157,20 @@ def _places(student: Encoder, teacher: Encoder, cut: Cut) -> list[_Place]:
         for offset, sub_layer in enumerate((layer.attention, layer.feed_forward)):
             if isinstance(sub_layer, Attention | FeedForward):
                 found.append((2 * index + offset, sub_layer, first_only))
-    ends = [position for position, _, _ in found[1:]] + [2 * len(teacher.layers)]
-    there = [position for position in range(2 * len(teacher.layers)) if _is_there(teacher, position)]
-    return [
-        _Place(sub_layer, max(p for p in there if p < end), first_only)
-        for (_, sub_layer, first_only), end in zip(found, ends, strict=True)
-    ]
+    there = [(position, part) for position, part in enumerate(teacher.parts) if part is not None]
+    ends = [position for position, _, _ in found[1:]] + [len(teacher.parts)]
+    places = []
+    for (_, sub_layer, first_only), end in zip(found, ends, strict=True):
+        last, source = [(position, part) for position, part in there if position < end][-1]
+        places.append(_Place(sub_layer, source, last, first_only))
+    return places
 
 
-def _is_there(encoder: Encoder, position: int) -> bool:
-    layer = encoder.layers[position // 2]
-    return (layer.feed_forward if position % 2 else layer.attention) is not None
-
-
-def _sub_layer(encoder: Encoder, position: int) -> SubLayer:
-    layer = encoder.layers[position // 2]
-    part = layer.feed_forward if position % 2 else layer.attention
-    if isinstance(part, Attention | FeedForward):
-        return part
-    raise BorderError(f"{encoder.architecture.layers} has no sub-layer at position {position}")
-
-
-def _run(encoder: Encoder, states: list[Tensor], masks: list[Tensor], begin: int, end: int) -> list[Tensor]:
-    """States of all positions behind the sub-layers from `begin` to `end` (not included)."""
-    for position in range(begin, end):
-        if _is_there(encoder, position):
-            states = [apply(_sub_layer(encoder, position), x, m) for x, m in zip(states, masks, strict=True)]
+def _run(parts: Sequence[SubLayer | None], states: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+    """States of all positions behind these sub-layers."""
+    for part in parts:
+        if part is not None:
+            states = [apply(part, x, mask) for x, mask in zip(states, masks, strict=True)]
     return states
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from encoder.numpy_encoder import NumpyEncoder
 from onnx import numpy_helper
-from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_logits
+from tiny_models import masked_batch, onnx_logits, random_encoder, scaled_units, tiny, torch_logits
 
 from compressor.encoder import INPUTS, Encoder, additive_mask, drop_padding
 from compressor.errors import BorderError
@@ -183,19 +183,19 @@ def test_running_from_a_layer_is_the_rest_of_the_forward_pass() -> None:
     np.testing.assert_allclose(rest, torch_logits(encoder, batch), rtol=0, atol=TOLERANCE)
 
 
-def test_keep_scales_heads_and_neurons() -> None:
+def test_factors_on_units_are_factors_on_the_columns_that_read_them() -> None:
     encoder = random_encoder(SHAPES["whole"])
     batch = masked_batch(encoder.architecture)
-    ids, mask, types = (torch.from_numpy(batch[name]) for name in INPUTS)
-    heads, neurons = torch.tensor([[1.0, 0.5]] * 4), torch.linspace(0, 1, 32).repeat(4, 1)
-    with torch.inference_mode():
-        ones = [(torch.ones(4, 2), torch.ones(4, 32)), (None, None)]
-        np.testing.assert_allclose(encoder(ids, mask, types, ones), torch_logits(encoder, batch), atol=TOLERANCE)
-        kept = encoder(ids, mask, types, [(heads, neurons), (None, None)]).numpy()
-        # Factors on a unit's output are factors on the columns of the matrix that reads it.
+    heads, neurons = torch.tensor([1.0, 0.5]), torch.linspace(0, 1, 32)
+    whole = torch_logits(encoder, batch)
+    with scaled_units(encoder, (torch.ones(2), torch.ones(32), None, None)):
+        np.testing.assert_allclose(torch_logits(encoder, batch), whole, atol=TOLERANCE)
+    with scaled_units(encoder, (heads, neurons, None, None)):
+        kept = torch_logits(encoder, batch)
+    with torch.no_grad():
         layer = encoder.layers[0]
-        layer.attention.output.weight.mul_(heads[0].repeat_interleave(8))
-        layer.feed_forward.output.weight.mul_(neurons[0])
+        layer.attention.output.weight.mul_(heads.repeat_interleave(8))
+        layer.feed_forward.output.weight.mul_(neurons)
     np.testing.assert_allclose(kept, torch_logits(encoder, batch), rtol=0, atol=TOLERANCE)
 
 

@@ -35,7 +35,7 @@ def outputs(encoder: Encoder, batches: list[Batch]) -> torch.Tensor:
 def test_every_level_is_the_least_squares_solution(attention: bool, index: int) -> None:
     teacher = random_encoder(SHAPE)
     read = read_by(teacher, index, attention=attention, batches=TEXT)
-    sub_layer = teacher.sub_layers(index)[0 if attention else 1]
+    sub_layer = teacher.parts[2 * index + (not attention)]
     moments = Moments(read.shape[1])
     for part in np.array_split(read, 5):
         moments.add(torch.from_numpy(part.astype(np.float32)))
@@ -68,7 +68,7 @@ def twin_units(encoder: Encoder) -> Encoder:
     """The second half of the neurons, and the last head, compute what others do."""
     with torch.no_grad():
         for index in range(len(encoder.layers)):
-            attention, feed_forward = encoder.sub_layers(index)
+            attention, feed_forward = encoder.layers[index].attention, encoder.layers[index].feed_forward
             for part in (attention.query, attention.key, attention.value):
                 part.weight[10:] = part.weight[:5]
                 part.bias[10:] = part.bias[:5]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import masked_batch, onnx_logits, random_encoder, tiny, torch_logits
+from tiny_models import masked_batch, onnx_logits, random_encoder, scaled_units, tiny, torch_logits
 
 from compressor.encoder import INPUTS, Encoder, additive_mask
 from compressor.errors import BorderError
@@ -27,15 +27,13 @@ def random_cut(seed: int) -> Cut:
 
 def masked_teacher(teacher: Encoder, cut: Cut, batch: dict[str, np.ndarray]) -> np.ndarray:
     """The teacher with everything that the cut does not keep multiplied by zero."""
-    rows = len(batch["input_ids"])
-    keep = []
+    factors = []
     for layer, kept in zip(teacher.architecture.layers, cut.layers, strict=True):
-        factors = torch.zeros(layer.heads), torch.zeros(layer.neurons)
-        for factor, indices in zip(factors, (kept.heads, kept.neurons), strict=True):
-            factor[list(indices)] = 1.0
-        keep.append(tuple(factor.repeat(rows, 1) for factor in factors))
-    with torch.inference_mode():
-        return teacher(*(torch.from_numpy(batch[name]) for name in INPUTS), keep).numpy()
+        for width, indices in ((layer.heads, kept.heads), (layer.neurons, kept.neurons)):
+            factors.append(torch.zeros(width))
+            factors[-1][list(indices)] = 1.0
+    with scaled_units(teacher, factors):
+        return torch_logits(teacher, batch)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from teachers.families import CASES, KINDS, LABELS, saved
+from tiny_models import scaled_units
 
 from compressor.encoder import Encoder, drop_padding
 from compressor.export.graphs import final_graph
@@ -100,16 +101,13 @@ def test_a_student_is_its_teacher_with_the_rest_at_zero(name: str, kind: TaskKin
     teacher = load_teacher(tmp_path).encoder
     cut = Cut((LayerCut((1, 3), (0, 5, 47)), LayerCut((0,), (2, 4)), LayerCut((0, 1, 2), (9,))))
     batch = masked(model)
-    keep = []
+    factors = []
     for layer in cut.layers:
-        heads, neurons = torch.zeros(1, 4), torch.zeros(1, 48)
-        heads[0, list(layer.heads)] = 1
-        neurons[0, list(layer.neurons)] = 1
-        keep.append((heads, neurons))
-    with torch.no_grad():
-        wanted = drop_padding(
-            teacher(batch["input_ids"], batch["attention_mask"], None, keep), batch["attention_mask"]
-        )
+        factors += [torch.zeros(4), torch.zeros(48)]
+        factors[-2][list(layer.heads)] = 1
+        factors[-1][list(layer.neurons)] = 1
+    with torch.no_grad(), scaled_units(teacher, factors):
+        wanted = drop_padding(teacher(batch["input_ids"], batch["attention_mask"]), batch["attention_mask"])
     np.testing.assert_allclose(answers(inherit(teacher, cut), batch), wanted.numpy(), atol=1e-5)
 
 
