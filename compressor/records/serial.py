@@ -25,8 +25,14 @@ R = TypeVar("R")
 @cache
 def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter  # 0.1 s: only paid by commands that read or write a record
+    from pydantic_core import SchemaError
 
-    return TypeAdapter(kind)
+    try:
+        return TypeAdapter(kind)
+    except SchemaError as error:
+        if "KeyboardInterrupt" in str(error):  # what pydantic makes of Ctrl-C while it builds a validator
+            raise KeyboardInterrupt from error
+        raise
 
 
 def to_dict(record: object) -> dict[str, Any]:

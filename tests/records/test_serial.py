@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import SchemaError
 from records.examples import example, record_kinds
 
 from compressor.errors import InputError
@@ -189,3 +190,25 @@ def test_digest_depends_on_the_parts_and_their_order() -> None:
 
 def test_architecture_has_a_hash() -> None:
     assert len({example(Architecture), example(Architecture), example(Architecture, 1)}) == 2
+
+
+def test_ctrl_c_while_a_validator_is_built_is_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pydantic
+
+    def interrupted(kind: type) -> None:
+        raise SchemaError("Error building validator:\n  KeyboardInterrupt: ")
+
+    monkeypatch.setattr(pydantic, "TypeAdapter", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        from_dict(type("NeverSeenBefore", (), {}), {})
+
+
+def test_another_error_of_the_schema_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pydantic
+
+    def broken(kind: type) -> None:
+        raise SchemaError("Error building validator")
+
+    monkeypatch.setattr(pydantic, "TypeAdapter", broken)
+    with pytest.raises(SchemaError):
+        from_dict(type("NeverSeenEither", (), {}), {})
