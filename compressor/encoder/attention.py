@@ -1,10 +1,18 @@
 """Attention sub-layer: LayerNorm(x + W_o concat_h softmax(q_h k_h^T / sqrt(s) + mask) v_h + b_o).
 
 Post-norm multi-head self-attention (Vaswani et al. 2017, eq. 1) with any number of heads of one size. Emitted with one
-product for Q, K and V and the factor 1/sqrt(s) folded into the query's weights; both are exact up to rounding. Where
-only the first token of the result is read, only its query is computed.
+product for Q, K and V and the factor 1/sqrt(s) folded into the query's weights; both are exact up to rounding.
+
+Where only the first token of the result is read there is one query per head, and products with it are cheaper than
+those that make keys and values of all positions:
+
+    q_h k_h^T = (q_h W_k,h) X^T  + a constant, which softmax drops        a_h v_h = (a_h X) W_v,h^T + b_v,h
+
+with X [length, hidden] and a_h the weights of head h, which sum to one. Exact up to rounding; two to three times as
+fast as the other form at 12 heads, length 56 (benchmarks/log.md).
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor, nn
@@ -45,19 +53,42 @@ class Attention(nn.Module):
 
     def features(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
         """What the output projection reads, [batch, length or 1, heads * head_size]; arguments as of `forward`."""
-        read = x[:, :1] if first_token else x
-        q, k, v = self._split(self.query(read)), self._split(self.key(x)), self._split(self.value(x))
         if self.relative is not None:
             mask = self.relative(mask, x.shape[1], first_token=first_token)
+        if first_token:
+            return self._features_of_first(x, mask)
+        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return context.transpose(1, 2).flatten(2)
+
+    def _features_of_first(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """The same of the first position, [batch, 1, heads * head_size]; mask [batch, 1 or heads, 1, length]."""
+        heads, size = self.heads, self.head_size
+        query = self.query(x[:, 0]).unflatten(1, (heads, size)).transpose(0, 1)
+        asked = query @ self.key.weight.unflatten(0, (heads, size))
+        scores = asked.transpose(0, 1) @ x.transpose(1, 2) * size**-0.5
+        weights = (scores if mask is None else scores + mask.squeeze(2)).softmax(-1)
+        read = (weights @ x).transpose(0, 1) @ self.value.weight.unflatten(0, (heads, size)).transpose(1, 2)
+        return read.permute(1, 0, 2).flatten(1).unsqueeze(1) + self.value.bias
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
 
     def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
         """The same in ONNX; returns the name of the result."""
-        query, key, value, residual = self._emit_projections(graph, x, name, first_token=first_token)
+        if self.relative is not None:
+            mask = self.relative.emit(graph, mask, f"{name}.relative", first_token=first_token)
+        residual = graph.first_token(x, f"{name}.first") if first_token else x
+        if first_token:
+            read = self._emit_features_of_first(graph, x, residual, mask, name)
+        else:
+            read = self._emit_features(graph, x, mask, name)
+        out = graph.linear(read, array(self.output.weight).T, array(self.output.bias), f"{name}.output")
+        summed = graph.node("Add", [out, residual], f"{name}.residual")
+        return graph.layer_norm(summed, array(self.norm.weight), array(self.norm.bias), self.norm.eps, f"{name}.norm")
+
+    def _emit_features(self, graph: GraphBuilder, x: str, mask: str, name: str) -> str:
+        query, key, value = self._emit_projections(graph, x, name)
         shape = graph.constant([0, 0, self.heads, self.head_size], f"{name}.split")
 
         def heads(tensor: str, order: list[int], part: str) -> str:
@@ -65,34 +96,37 @@ class Attention(nn.Module):
             return graph.node("Transpose", [split], f"{name}.{part}.ordered", perm=order)
 
         q, k, v = heads(query, [0, 2, 1, 3], "q"), heads(key, [0, 2, 3, 1], "k"), heads(value, [0, 2, 1, 3], "v")
-        if self.relative is not None:
-            mask = self.relative.emit(graph, mask, f"{name}.relative", first_token=first_token)
         scores = graph.node("Add", [graph.node("MatMul", [q, k], f"{name}.scores"), mask], f"{name}.masked")
         weights = graph.node("Softmax", [scores], f"{name}.weights", axis=-1)
         context = graph.node("MatMul", [weights, v], f"{name}.context")
         ordered = graph.node("Transpose", [context], f"{name}.context.ordered", perm=[0, 2, 1, 3])
         inner = graph.constant([0, 0, self.heads * self.head_size], f"{name}.merge")
-        merged = graph.node("Reshape", [ordered, inner], f"{name}.merged")
-        out = graph.linear(merged, array(self.output.weight).T, array(self.output.bias), f"{name}.output")
-        summed = graph.node("Add", [out, residual], f"{name}.residual")
-        return graph.layer_norm(summed, array(self.norm.weight), array(self.norm.bias), self.norm.eps, f"{name}.norm")
+        return graph.node("Reshape", [ordered, inner], f"{name}.merged")
 
-    def _emit_projections(
-        self, graph: GraphBuilder, x: str, name: str, *, first_token: bool
-    ) -> tuple[str, str, str, str]:
-        """Query, key, value [batch, length or 1, inner] and the residual."""
+    def _emit_projections(self, graph: GraphBuilder, x: str, name: str) -> list[str]:
+        """Query, key and value, [batch, length, inner] each."""
+        q, k, v = self._scaled_query(), (self.key.weight, self.key.bias), (self.value.weight, self.value.bias)
+        weight, bias = (torch.cat(parts) for parts in zip(q, k, v, strict=True))
+        joint = graph.linear(x, array(weight).T, array(bias), f"{name}.qkv")
+        return graph.nodes("Split", [joint], [f"{name}.q", f"{name}.k", f"{name}.v"], axis=2, num_outputs=3)
+
+    def _emit_features_of_first(self, graph: GraphBuilder, x: str, first: str, mask: str, name: str) -> str:
+        """`_features_of_first`: its products per head are one product of all with the other heads' part at zero."""
+        own = graph.constant(np.kron(np.eye(self.heads), np.ones((1, self.head_size))).astype(np.float32), f"{name}.own")
+        weight, bias = self._scaled_query()
+        query = graph.linear(first, array(weight).T, array(bias), f"{name}.q")
+        query = graph.node("Mul", [query, own], f"{name}.q.heads")
+        asked = graph.product(query, array(self.key.weight), f"{name}.asked")
+        asked = graph.node("Transpose", [asked], f"{name}.asked.ordered", perm=[0, 2, 1])
+        scores = graph.node("MatMul", [x, asked], f"{name}.scores")
+        scores = graph.node("Transpose", [scores], f"{name}.scores.ordered", perm=[0, 2, 1])
+        squeezed = graph.node("Squeeze", [mask, graph.constant([2], f"{name}.mask.axis")], f"{name}.mask")
+        weights = graph.node("Softmax", [graph.node("Add", [scores, squeezed], f"{name}.masked")], f"{name}.weights")
+        context = graph.node("MatMul", [weights, x], f"{name}.context")
+        values = graph.linear(context, array(self.value.weight).T, array(self.value.bias), f"{name}.v")
+        values = graph.node("Mul", [values, own], f"{name}.v.heads")
+        return graph.node("ReduceSum", [values, graph.constant([1], f"{name}.v.axis")], f"{name}.merged")
+
+    def _scaled_query(self) -> tuple[Tensor, Tensor]:
         scale = self.head_size**-0.5
-        q = (self.query.weight * scale, self.query.bias * scale)
-        k, v = (self.key.weight, self.key.bias), (self.value.weight, self.value.bias)
-        if not first_token:
-            weight, bias = (torch.cat(parts) for parts in zip(q, k, v, strict=True))
-            joint = graph.linear(x, array(weight).T, array(bias), f"{name}.qkv")
-            query, key, value = graph.nodes(
-                "Split", [joint], [f"{name}.q", f"{name}.k", f"{name}.v"], axis=2, num_outputs=3
-            )
-            return query, key, value, x
-        residual = graph.first_token(x, f"{name}.first")
-        weight, bias = (torch.cat(parts) for parts in zip(k, v, strict=True))
-        joint = graph.linear(x, array(weight).T, array(bias), f"{name}.kv")
-        key, value = graph.nodes("Split", [joint], [f"{name}.k", f"{name}.v"], axis=2, num_outputs=2)
-        return graph.linear(residual, array(q[0]).T, array(q[1]), f"{name}.q"), key, value, residual
+        return self.query.weight * scale, self.query.bias * scale

@@ -73,9 +73,13 @@ class GraphBuilder:
         return unique
 
     def linear(self, x: str, weight: Array, bias: Array, name: str) -> str:
-        """`x @ weight + bias`, weight of shape [in, out]: the product that the precision passes look for."""
+        """`x @ weight + bias`, weight of shape [in, out]."""
         product = self.node("MatMul", [x, self.constant(weight, f"{name}.weight")], f"{name}.product")
         return self.node("Add", [product, self.constant(bias, f"{name}.bias")], name)
+
+    def product(self, x: str, weight: Array, name: str) -> str:
+        """`x @ weight`, weight of shape [in, out]: what the precision passes look for."""
+        return self.node("MatMul", [x, self.constant(weight, f"{name}.weight")], name)
 
     def layer_norm(self, x: str, weight: Array, bias: Array, epsilon: float, name: str) -> str:
         """LayerNorm over the last axis."""

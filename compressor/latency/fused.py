@@ -35,21 +35,32 @@ def _linear(op: OpKey, rows: int, inner: int, columns: int) -> Product:
 
 def _attention(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     inner, hidden = op.width * op.head_size, op.hidden
-    if op.first_token:
-        projections = [_linear(op, at.rows, hidden, inner), _linear(op, at.tokens, hidden, 2 * inner)]
-    else:
-        projections = [_linear(op, at.rows, hidden, 3 * inner)]
     closing = _pass(op, at.rows * hidden, 3)
-    return [*projections, _scores(shape, op, at), _linear(op, at.rows, inner, hidden), closing]
+    if not op.first_token:
+        output = _linear(op, at.rows, inner, hidden)
+        return [_linear(op, at.rows, hidden, 3 * inner), _scores(shape, op, at), output, closing]
+    heads = at.batch * op.width
+    asked = [_linear(op, at.rows, hidden, inner), _linear(op, heads, inner, hidden)]
+    values = [_linear(op, heads, hidden, inner), _linear(op, at.rows, inner, hidden)]
+    return [*asked, _scores_of_first(shape, op, at), *values, closing]
 
 
 def _scores(shape: Architecture, op: OpKey, at: Positions) -> Product:
     """Scores and context, which together take as much as a product over twice the length; scores stay on the chip."""
     copies, size = at.batch * op.width, BYTES[op.precision]
-    moved = size * copies * 2 * (at.computed + at.length) * op.head_size
+    moved = size * copies * 4 * at.length * op.head_size
     if shape.relative_buckets:
-        moved += size * op.width * at.computed * at.length
-    return Product(at.computed, 2 * at.length, op.head_size, op.precision, copies, activation_bytes=moved)
+        moved += size * op.width * at.length * at.length
+    return Product(at.length, 2 * at.length, op.head_size, op.precision, copies, activation_bytes=moved)
+
+
+def _scores_of_first(shape: Architecture, op: OpKey, at: Positions) -> Product:
+    """The same of one query per head against the hidden states themselves."""
+    size = BYTES[op.precision]
+    moved = size * at.batch * (2 * op.width + at.length) * op.hidden
+    if shape.relative_buckets:
+        moved += size * op.width * at.length
+    return Product(op.width, 2 * at.length, op.hidden, op.precision, at.batch, activation_bytes=moved)
 
 
 def _feed_forward(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:

@@ -47,28 +47,40 @@ def _closing(elements: int) -> list[Kernel]:
 
 def _attention(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     inner, precision = op.width * op.head_size, op.precision
-    projections: list[Kernel]
-    if op.first_token:
-        projections = [_pass(at.rows * op.hidden), *_linear(at.tokens, op.hidden, 2 * inner, precision)]
-        projections += [_pass(2 * at.tokens * inner), *_linear(at.rows, op.hidden, inner, precision)]
-    else:
-        projections = [*_linear(at.rows, op.hidden, 3 * inner, precision), _pass(3 * at.rows * inner)]
-    heads = [_view(), _view(), _view(), _pass(at.rows * inner), _pass(at.tokens * inner), _pass(at.tokens * inner)]
-    merged = [_pass(at.rows * inner), _view()]
-    output = _linear(at.rows, inner, op.hidden, precision)
-    return [*projections, *heads, *_scores(shape, op, at), *merged, *output, *_closing(at.rows * op.hidden)]
+    read = _first_token(shape, op, at) if op.first_token else _all_positions(shape, op, at)
+    return [*read, *_linear(at.rows, inner, op.hidden, precision), *_closing(at.rows * op.hidden)]
 
 
-def _scores(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
-    """Scores, mask (with the bias of relative positions, where there is one), softmax and context, in float32."""
+def _all_positions(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
+    """What the output projection reads: projections, scores, mask, softmax and context per head, in float32."""
+    inner = op.width * op.head_size
+    projections = [*_linear(at.rows, op.hidden, 3 * inner, op.precision), _pass(3 * at.rows * inner)]
+    heads = [_view(), _view(), _view(), *(_pass(at.rows * inner) for _ in range(3))]
     copies, size = at.batch * op.width, op.head_size
-    elements = copies * at.computed * at.length
-    moved = FLOAT_BYTES * copies * (at.computed * size + at.length * size + at.computed * at.length)
-    scores = Product(at.computed, size, at.length, Precision.FP32, copies, activation_bytes=moved)
-    context = Product(at.computed, at.length, size, Precision.FP32, copies, activation_bytes=moved)
-    bias = op.width * at.computed * at.length
+    elements = copies * at.length * at.length
+    moved = FLOAT_BYTES * copies * (2 * at.length * size + at.length * at.length)
+    scores = Product(at.length, size, at.length, Precision.FP32, copies, activation_bytes=moved)
+    context = Product(at.length, at.length, size, Precision.FP32, copies, activation_bytes=moved)
+    bias = op.width * at.length * at.length
     relative: list[Kernel] = [_pass(bias), _pass(bias), _pass(elements)] if shape.relative_buckets else []
-    return [scores, *relative, _pass(elements), _pass(elements, function=True), context]
+    softmax = [_pass(elements), _pass(elements, function=True)]
+    return [*projections, *heads, scores, *relative, *softmax, context, _pass(at.rows * inner), _view()]
+
+
+def _first_token(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
+    """The same for one query per head, whose keys and values are never made."""
+    inner, hidden, heads = op.width * op.head_size, op.hidden, at.batch * op.width
+    query = [_pass(at.rows * hidden), *_linear(at.rows, hidden, inner, op.precision), _pass(heads * inner)]
+    asked = _linear(heads, inner, hidden, op.precision)[: 1 + (op.precision is Precision.INT8)]  # without a bias
+    elements = heads * at.length
+    moved = FLOAT_BYTES * (heads * hidden + at.tokens * hidden + elements)
+    scores = Product(at.length, hidden, op.width, Precision.FP32, at.batch, activation_bytes=moved)
+    context = Product(op.width, at.length, hidden, Precision.FP32, at.batch, activation_bytes=moved)
+    bias = op.width * at.length
+    relative: list[Kernel] = [_pass(bias), _pass(bias), _pass(elements), _view()] if shape.relative_buckets else []
+    softmax = [_pass(elements), _pass(elements), _pass(elements, function=True)]
+    values = [*_linear(heads, hidden, inner, op.precision), _pass(heads * inner), _pass(heads * inner)]
+    return [*query, *asked, scores, *relative, *softmax, context, *values]
 
 
 def _feed_forward(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:

@@ -219,8 +219,8 @@ def test_behind_the_last_attention_only_one_position_is_computed() -> None:
         "layer0.attention.output": 7,
         "layer0.feed_forward.inner": 7,
         "layer0.feed_forward.output": 7,
-        "layer1.attention.kv": 7,
         "layer1.attention.q": 1,
+        "layer1.attention.v": 1,  # per head
         "layer1.attention.output": 1,
         "layer1.feed_forward.inner": 1,
         "layer1.feed_forward.output": 1,
