@@ -64,12 +64,13 @@ class Attention(nn.Module):
     def _features_of_first(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """The same of the first position, [batch, 1, heads * head_size]; mask [batch, 1 or heads, 1, length]."""
         heads, size = self.heads, self.head_size
-        query = self.query(x[:, 0]).unflatten(1, (heads, size)).transpose(0, 1)
-        asked = query @ self.key.weight.unflatten(0, (heads, size))
+        query = self.query(x[:, 0]).view(-1, heads, size).transpose(0, 1)
+        asked = query @ self.key.weight.view(heads, size, -1)
         scores = asked.transpose(0, 1) @ x.transpose(1, 2) * size**-0.5
         weights = (scores if mask is None else scores + mask.squeeze(2)).softmax(-1)
-        read = (weights @ x).transpose(0, 1) @ self.value.weight.unflatten(0, (heads, size)).transpose(1, 2)
-        return read.permute(1, 0, 2).flatten(1).unsqueeze(1) + self.value.bias
+        values = self.value.weight.view(heads, size, -1).transpose(1, 2)
+        read: Tensor = (weights @ x).transpose(0, 1) @ values
+        return read.transpose(0, 1).flatten(1).unsqueeze(1) + self.value.bias
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
@@ -112,7 +113,8 @@ class Attention(nn.Module):
 
     def _emit_features_of_first(self, graph: GraphBuilder, x: str, first: str, mask: str, name: str) -> str:
         """`_features_of_first`: its products per head are one product of all with the other heads' part at zero."""
-        own = graph.constant(np.kron(np.eye(self.heads), np.ones((1, self.head_size))).astype(np.float32), f"{name}.own")
+        columns = np.kron(np.eye(self.heads), np.ones((1, self.head_size)))
+        own = graph.constant(columns.astype(np.float32), f"{name}.own")
         weight, bias = self._scaled_query()
         query = graph.linear(first, array(weight).T, array(bias), f"{name}.q")
         query = graph.node("Mul", [query, own], f"{name}.q.heads")

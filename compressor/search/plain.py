@@ -1,0 +1,90 @@
+"""Plain architectures: the same widths in every layer that is kept, and those evenly spaced; or fewer, whole layers.
+
+They are what a user would try by hand. Summed damages are an estimate: where it is wrong, one of these may be better
+than what an exact search finds with it, so they are in the race (`design.md`, section 3).
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from compressor.errors import InfeasibleError
+from compressor.latency import operations
+from compressor.records.architecture import Layer
+from compressor.search.base import SearchProblem, Solution
+from compressor.search.exact import cheapest_us
+
+GONE = Layer(0, 0)
+SHARES = 64  # widths that a single layer is tried at
+
+
+def uniform_search(problem: SearchProblem) -> Solution:
+    """The same widths in evenly spaced layers: of all depths and widths within the limit those of the least damage.
+
+    Raises:
+        InfeasibleError: None is within the limit.
+    """
+    layers = len(problem.space.layers)
+    every = (_uniform(problem, evenly_spaced(layers, depth)) for depth in range(1, layers + 1))
+    return _best(problem, itertools.chain.from_iterable(every))
+
+
+def fewer_layers_search(problem: SearchProblem) -> Solution:
+    """As many whole layers as the limit allows; where it allows none, one that is narrowed evenly.
+
+    Raises:
+        InfeasibleError: Nothing is within the limit.
+    """
+    whole = problem.space.widths
+    for depth in range(len(whole), 0, -1):
+        solution = _solution(problem, {index: whole[index] for index in evenly_spaced(len(whole), depth)})
+        if solution.cost_us <= problem.limit_us:
+            return solution
+    last = len(whole) - 1
+    shares = np.linspace(0, 1, SHARES, endpoint=False)[1:]
+    return _best(problem, (_solution(problem, {last: _narrowed(problem, last, float(share))}) for share in shares))
+
+
+def evenly_spaced(layers: int, depth: int) -> tuple[int, ...]:
+    """`depth` of so many layers, with the first and the last; of one, the last, which the head was trained on."""
+    if depth == 1:
+        return (layers - 1,)
+    return tuple(int(i) for i in np.round(np.linspace(0, layers - 1, depth)))
+
+
+def _best(problem: SearchProblem, solutions: Iterator[Solution]) -> Solution:
+    fitting = [solution for solution in solutions if solution.cost_us <= problem.limit_us]
+    if not fitting:
+        raise InfeasibleError(
+            f"no plain architecture runs within {problem.limit_us / 1e3:.4g} ms here",
+            nearest_ms=cheapest_us(problem) / 1e3,
+            cost="nearly everything that the teacher knows",
+        )
+    return min(fitting, key=lambda solution: solution.damage)
+
+
+def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution]:
+    """All widths that every one of these layers may have, at least one head and one neuron."""
+    scores = [problem.space.layers[index] for index in kept]
+    heads = set.intersection(*(set(score.heads.levels) for score in scores)) - {0}
+    neurons = set.intersection(*(set(score.neurons.levels) for score in scores)) - {0}
+    for widths in itertools.product(sorted(heads), sorted(neurons)):
+        yield _solution(problem, {index: Layer(*widths) for index in kept})
+
+
+def _narrowed(problem: SearchProblem, index: int, share: float) -> Layer:
+    """The levels above 0 that are nearest to a share of the widths."""
+    score, whole = problem.space.layers[index], problem.space.widths[index]
+    heads = min(score.heads.levels[1:], key=lambda level: abs(level - share * whole.heads), default=0)
+    return Layer(heads, min(score.neurons.levels[1:], key=lambda level: abs(level - share * whole.neurons), default=0))
+
+
+def _solution(problem: SearchProblem, layers: dict[int, Layer]) -> Solution:
+    widths = tuple(layers.get(index, GONE) for index in range(len(problem.space.layers)))
+    damage = 0.0
+    for score, width in zip(problem.space.layers, widths, strict=True):
+        damage += score.heads.damage[score.heads.levels.index(width.heads)]
+        damage += score.neurons.damage[score.neurons.levels.index(width.neurons)]
+    ops = operations(problem.source.with_layers(widths), problem.table.precision)
+    return Solution(widths, sum(problem.cost_us(op) for op in ops), damage)
