@@ -2,20 +2,27 @@
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from compressor.distill.recipe import PROBE_STEPS, plan
+from compressor.distill.recipe import PROBE_STEPS
+from compressor.records.training import TrainPlan
 from compressor.train import Job, train
 
 # Reports are collected a few times a second: of two that were collected together, nothing can be read.
 LEAST_SECONDS = 0.5
 
 
-def examples_per_second(job: Job, *, ranks: int, seed: int, bfloat16: bool = False) -> float:
-    """Rows per second of a training, once its processes are up."""
+def examples_per_second(job: Job, plan: TrainPlan) -> float:
+    """Rows per second of a training, once its processes are up.
+
+    Args:
+        job: What is trained.
+        plan: How; only a few of its steps are taken.
+    """
     seen: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory(prefix="compressor-") as folder:
-        probe = plan(PROBE_STEPS, ranks=ranks, seed=seed, bfloat16=bfloat16)
+        probe = replace(plan, steps=PROBE_STEPS)
         begin = time.monotonic()
         train(job, probe, Path(folder) / "probe", progress=lambda step, loss: seen.append((time.monotonic(), step)))
     (first, start), (last, end) = seen[0], seen[-1]

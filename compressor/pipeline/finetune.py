@@ -102,15 +102,15 @@ def fit_teacher(
     begin = time.monotonic()
     observer.begin("finetune", f"train {wanted} steps of {batch} on {rows} rows")
     job = _job(base, task, work, batch=batch, seed=seed)
-    pace = _pace(job, work, wanted, ranks=ranks, seconds=seconds, observer=observer)
-    plan = TrainPlan(
-        steps=pace.steps,
+    whole = TrainPlan(
+        steps=wanted,
         batch=batch,
         learning_rate=_learning_rate(base.architecture.hidden),
         ranks=ranks,
         seed=seed,
-        checkpoint_steps=pace.checkpoint_steps,
+        checkpoint_steps=CHECKPOINT_STEPS,
     )
+    plan = whole if seconds is None else _fitted(whole, job, work, seconds, observer)
     if not work.file(TRAINED).exists():
         train(
             job,
@@ -160,28 +160,17 @@ def _points(model: Teacher, task: TextData) -> float:
     return points(get_metric(task.spec.metric)(outputs, targets))
 
 
-@dataclass(frozen=True)
-class _Pace:
-    """Steps of a training, and between two checkpoints."""
-
-    steps: int
-    checkpoint_steps: int
-
-
-def _pace(
-    job: FittingJob, work: RunFolder, wanted: int, *, ranks: int, seconds: float | None, observer: Observer
-) -> _Pace:
-    """All steps that are wanted, or as many as fit into the time at the speed that is measured here."""
-    if seconds is None:
-        return _Pace(wanted, CHECKPOINT_STEPS)
-    speed = work.choose("finetune.examples_per_second", lambda: examples_per_second(job, ranks=ranks, seed=job.seed))
+def _fitted(plan: TrainPlan, job: FittingJob, work: RunFolder, seconds: float, observer: Observer) -> TrainPlan:
+    """As many of the steps as fit into the time at the speed that is measured here."""
+    speed = work.choose("finetune.examples_per_second", lambda: examples_per_second(job, plan))
     steps_per_second = speed / job.batch
-    steps = work.choose("finetune.steps", lambda: min(wanted, max(MIN_STEPS, int(seconds * steps_per_second))))
+    steps = work.choose("finetune.steps", lambda: min(plan.steps, max(MIN_STEPS, int(seconds * steps_per_second))))
     observer.note(
-        f"{steps} steps at {speed:.0f} examples/s on {ranks} rank(s), about {format_seconds(steps / steps_per_second)}"
-        + ("" if steps == wanted else f", as many of {wanted} as the time budget allows")
+        f"{steps} steps at {speed:.0f} examples/s on {plan.ranks} rank(s), about "
+        f"{format_seconds(steps / steps_per_second)}"
+        + ("" if steps == plan.steps else f", as many of {plan.steps} as the time budget allows")
     )
-    return _Pace(steps, max(1, round(CHECKPOINT_SECONDS * steps_per_second)))
+    return replace(plan, steps=steps, checkpoint_steps=max(1, round(CHECKPOINT_SECONDS * steps_per_second)))
 
 
 def _learning_rate(hidden: int) -> float:

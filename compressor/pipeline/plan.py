@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compressor.distill.recipe import BATCH, wanted_steps
+from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, TRAINING_SHARE, batch_of, wanted_steps
+from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.memory import ladder_bytes
-from compressor.pipeline.stages import DAMAGE_SHARE, FINISHING_SECONDS, FITTING_TOKENS, REPAIR_SECONDS, damage_rows
+from compressor.pipeline.stages import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
 from compressor.records.latency import CompileOptions
@@ -23,7 +24,8 @@ from compressor.records.units import format_seconds
 from compressor.score import passes_per_row
 from compressor.tasks.outputs import by_length
 
-TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "search": 20.0}
+FINALISTS = 3
+TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "search": 45.0}
 TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "report": 1.0}
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
@@ -83,12 +85,14 @@ def make_plan(bench: Workbench) -> Plan:
     rows, tokens = len(bench.train), int(bench.train.lengths.sum())
     speed = _tokens_per_second(bench)
     label = tokens / speed
-    wanted = wanted_steps(rows) * BATCH * (tokens / rows) * 3 * STUDENT_SHARE / speed
+    row = tokens / rows * 3 * STUDENT_SHARE / speed
+    wanted = wanted_steps(rows) * batch_of(rows) * row
     score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
-    known = {**TYPICAL_SECONDS, "label": label, "score": score}
+    race = min(RACE_SHARE * bench.request.time_budget_s, FINALISTS * RACE_ROWS * row)
+    known = {**TYPICAL_SECONDS, "label": label, "score": score, "race": race}
     left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
-    known["distil"] = max(1.0, min(wanted, left))
-    cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "distil")
+    known["distil"] = max(1.0, min(wanted, left, TRAINING_SHARE * bench.request.time_budget_s))
+    cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "race", "distil")
     stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
     memory = bench.training_bytes if cut else ladder_bytes(bench.weight_bytes)

@@ -1,6 +1,6 @@
 """The pipeline: a flat list of stages, from the least invasive candidate to the most.
 
-prepare -> ladder -> [table -> label -> score -> search -> distil] -> export -> verify -> compare -> report
+prepare -> ladder -> [table -> label -> score -> search -> race -> distil] -> export -> verify -> compare -> report
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
-from compressor.pipeline import finishing, stages
+from compressor.pipeline import distilling, finishing, searching, stages
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.forecast import forecast
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
@@ -24,7 +24,17 @@ from compressor.records.promise import Reason, Verdict, exit_code
 from compressor.records.request import CompressRequest
 from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
 from compressor.records.score import ScoredSpace
-from compressor.records.stages import Candidate, Comparison, Confirmed, Distilled, Labels, Ladder, Prepared, Rung
+from compressor.records.stages import (
+    Candidate,
+    Comparison,
+    Distilled,
+    Finalists,
+    Labels,
+    Ladder,
+    Prepared,
+    Raced,
+    Rung,
+)
 from compressor.records.units import format_ms
 from compressor.search import get_searcher
 from compressor.search.confirm import planned_tail
@@ -146,7 +156,7 @@ def _candidates(
     student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
     yield student
     while set(results[-1].reasons) <= LATENCY_REASONS and _time_for(
-        bench, f"repair-{len(results) + 1}", stages.REPAIR_SECONDS
+        bench, f"repair-{len(results) + 1}", distilling.REPAIR_SECONDS
     ):
         summary = results[-1].latency.summary
         bench.observer.note(
@@ -198,14 +208,20 @@ def _student(
     run.stage("label", Labels, lambda: stages.label(bench))
     scored = tag if parent is not None else ""  # students of one teacher share its scores
     space = run.stage("score", ScoredSpace, lambda: stages.score(bench, tag=scored, parent=parent), tag=scored)
-    confirmed = run.stage(
+    finalists = run.stage(
         "search",
-        Confirmed,
-        lambda: stages.search(bench, prepared, ladder, table, space, limit_ms=limit_ms, parent=parent, tails=tails),
+        Finalists,
+        lambda: searching.search(bench, prepared, ladder, table, space, limit_ms=limit_ms, parent=parent, tails=tails),
         tag=tag,
     )
+    raced = run.stage("race", Raced, lambda: distilling.race(bench, finalists, tag=tag), tag=tag)
+    confirmed = finalists.students[raced.winner]
+    start = distilling.raced_path(bench, tag, raced.winner) if raced.divergences else None
     distilled = run.stage(
-        "distil", Distilled, lambda: stages.distil(bench, ladder, confirmed, tag=tag, parent=parent), tag=tag
+        "distil",
+        Distilled,
+        lambda: distilling.distil(bench, ladder, confirmed, tag=tag, raced=start, parent=parent),
+        tag=tag,
     )
     rung = ladder.fastest
     return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled
@@ -221,7 +237,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     best = _unpruned(rung)
     spent = 0.0
     for share in WALK:
-        if not _time_for(bench, f"walk-1-{round(1 / share)}", spent + stages.FINISHING_SECONDS):
+        if not _time_for(bench, f"walk-1-{round(1 / share)}", spent + distilling.FINISHING_SECONDS):
             bench.observer.note("the time budget ends the walk to lower limits")
             break
         begin = bench.elapsed

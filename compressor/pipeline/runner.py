@@ -19,6 +19,7 @@ STAGES = {
     "label": "let the teacher answer the training text",
     "score": "find out what each cut costs",
     "search": "search, build and measure architectures",
+    "race": "train the finalists for a moment",
     "distil": "train the student",
     "export": "write the bundle",
     "verify": "check the promises on the exported files",

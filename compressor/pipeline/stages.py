@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from compressor.distill import distillation_loss
-from compressor.distill.recipe import fitting_steps, plan, ranks_on, wanted_steps
-from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
 from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
@@ -24,43 +21,30 @@ from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
 from compressor.profiles import steadiness_notes
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
-from compressor.records.latency import CompileOptions, LatencySummary, LatencyTable
+from compressor.records.latency import CompileOptions, LatencyTable
 from compressor.records.promise import Workload, check_length
 from compressor.records.score import ScoredSpace, check_scores
 from compressor.records.stages import (
     Candidate,
     Confirmed,
-    Distilled,
     Labels,
     Ladder,
     Prepared,
-    check_confirmed,
     check_ladder,
     check_prepared,
 )
 from compressor.records.units import format_ms
-from compressor.score import Batch, affordable_rows, calibration_batches, refit, score_space
-from compressor.search import SearchProblem, Solution, get_searcher
-from compressor.search.confirm import Trial, confirm, planned_percentile
+from compressor.score import Batch, affordable_rows, calibration_batches, score_space
 from compressor.search.ladder import climb
-from compressor.space import head_levels, inherit, neuron_levels, student_architecture
+from compressor.space import head_levels, inherit, neuron_levels
 from compressor.tasks import default_length, get_metric, length_summary, points
 from compressor.tasks.ragged import take
-from compressor.train import FittingJob, faster_in_bfloat16, train
 
 DAMAGE_ROWS = 192
 FITTING_TOKENS = 30_000  # some ten times the units of the widest projection
 MIN_DAMAGE_ROWS, DAMAGE_SHARE = 24, 0.15  # of the time budget, which a deep teacher would use up
 TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per row and computes every position
 PROBE_SECONDS = 1.0
-WATCH_SECONDS = 3.0
-# Where others use the machine too, the tail of the coming minutes is planned to be at least this long: 1.07 to 1.41
-# were met within an hour (95 %), and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
-SHARED_TAIL = 1.25
-CONFIRM_SECONDS, CONFIRM_PROCESSES = 6.0, 3
-# What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
-# short training, export and verification.
-FINISHING_SECONDS, REPAIR_SECONDS = 90.0, 95.0
 
 
 def prepare(bench: Workbench) -> Prepared:
@@ -124,7 +108,7 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
 
 def _cost_in_words(bench: Workbench, student: Encoder) -> str:
     """What a student loses of the teacher's accuracy before any distillation."""
-    drop = _selection_drop(bench, student.emit().SerializeToString(), CompileOptions(threads=1), Precision.FP32)
+    drop = selection_drop(bench, student.emit().SerializeToString(), CompileOptions(threads=1), Precision.FP32)
     return f"about {drop:.0f} points of {bench.data.spec.metric} on the selection split, before distillation"
 
 
@@ -134,9 +118,7 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     models = _rung_models(bench)
 
     def drop_of(precision: Precision, options: CompileOptions) -> float:
-        return (
-            _selection_drop(bench, models[precision], options, precision) if precision is not Precision.FP32 else 0.0
-        )
+        return selection_drop(bench, models[precision], options, precision) if precision is not Precision.FP32 else 0.0
 
     budget, threads = bench.request.budget, prepared.workload.threads
     shipped_with = tokenizer_bytes(bench.teacher.folder)
@@ -164,7 +146,8 @@ def _rung_models(bench: Workbench) -> dict[Precision, bytes]:
     return models
 
 
-def _selection_drop(bench: Workbench, model: bytes, options: CompileOptions, precision: Precision) -> float:
+def selection_drop(bench: Workbench, model: bytes, options: CompileOptions, precision: Precision) -> float:
+    """Points that a model loses of the fp32 teacher's metric on the selection part."""
     metric, targets = get_metric(bench.data.spec.metric), bench.selection_targets
     outputs = bench.outputs(model, options, bench.selection.tokens, precision)
     return points(metric(bench.selection_teacher, targets)) - points(metric(outputs, targets))
@@ -220,6 +203,12 @@ def _batches(bench: Workbench, rows: NDArray[np.int64]) -> Sequence[Batch]:
     return calibration_batches(bench.train.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs)
 
 
+def calibration_text(bench: Workbench) -> Sequence[Batch]:
+    """What projections are fitted on."""
+    order = _shuffled_rows(bench)
+    return _batches(bench, order[: _fitting_rows(bench, order)])
+
+
 def source_encoder(bench: Workbench, parent: Candidate | None) -> Encoder:
     """What is cut: the teacher, or a student that was trained before."""
     if parent is None or parent.student is None:
@@ -255,170 +244,6 @@ def score(bench: Workbench, *, tag: str = "", parent: Candidate | None = None) -
         progress=bench.observer.progress,
     )
     return check_scores(space, source.architecture)
-
-
-def search(
-    bench: Workbench,
-    prepared: Prepared,
-    ladder: Ladder,
-    table: LatencyTable,
-    space: ScoredSpace,
-    *,
-    limit_ms: float,
-    parent: Candidate | None = None,
-    tails: tuple[float, ...] = (),
-) -> Confirmed:
-    """The architecture with the least damage whose measured latency keeps the limit.
-
-    On a shared machine the tail of a few seconds says little about the next minutes. So the planned percentile that a
-    trial is judged by is the one that was measured, or its median times the longest tail of the run if that is more.
-
-    Args:
-        bench: What all stages share.
-        prepared: Names the workload.
-        ladder: Names the precision and the options.
-        table: Costs of the ops.
-        space: Levels and damages.
-        limit_ms: The promise.
-        parent: What is cut, the one that was scored; None = the teacher.
-        tails: Planned percentile over median, where it was measured before.
-    """
-    rung, source = ladder.fastest, source_encoder(bench, parent)
-    shape = source.architecture
-    percentile = planned_percentile(bench.request.budget.percentile)
-    teacher = bench.teacher_model(rung.precision)
-    seen = [
-        rung.tail,
-        *tails,
-        _tail(
-            *fresh_percentile(bench, teacher, rung.options, prepared.workload, WATCH_SECONDS, percentile=percentile)
-        ),
-    ]
-    if bench.device.shared:
-        seen.append(SHARED_TAIL)
-
-    def measure(solution: Solution) -> tuple[LatencySummary, float]:
-        student = inherit(source, space.cut(solution.widths))
-        model = apply_precision(student.emit(), rung.precision).SerializeToString()
-        found = fresh_percentile(
-            bench,
-            model,
-            rung.options,
-            prepared.workload,
-            CONFIRM_SECONDS,
-            processes=CONFIRM_PROCESSES,
-            percentile=percentile,
-        )
-        seen.append(_tail(*found))
-        return found[0], max(seen) * found[0].p50_ms
-
-    def report(trial: Trial) -> None:
-        bench.run.measured("search", "trial", trial)
-        bench.observer.note(
-            f"built {_in_words(student_architecture(shape, space.cut(trial.solution.widths)))}: predicted "
-            f"{format_ms(trial.predicted_ms)}, measured {format_ms(trial.latency.p50_ms)}; p"
-            f"{percentile:g} {format_ms(trial.reached_ms)} with the longest tail so far"
-        )
-
-    found = confirm(
-        SearchProblem(shape, space, table, limit_ms * 1e3),
-        get_searcher(bench.request.search),
-        measure,
-        limit_ms=limit_ms,
-        tail=max(seen),
-        report=report,
-    )
-    widths = found.trial.solution.widths
-    cut = space.cut(widths)
-    return check_confirmed(
-        Confirmed(
-            widths=widths,
-            cut=cut,
-            architecture=student_architecture(shape, cut),
-            damage=found.trial.solution.damage,
-            predicted_ms=found.trial.predicted_ms,
-            latency=found.trial.latency,
-            rounds=found.rounds,
-            calibration=found.scale,
-        )
-    )
-
-
-def _tail(summary: LatencySummary, reached_ms: float) -> float:
-    return reached_ms / summary.p50_ms
-
-
-def _in_words(shape: Architecture) -> str:
-    return " ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers)
-
-
-def distil(
-    bench: Workbench, ladder: Ladder, confirmed: Confirmed, *, tag: str, parent: Candidate | None = None
-) -> Distilled:
-    """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
-
-    Args:
-        bench: What all stages share.
-        ladder: Names the precision that the student will run in.
-        confirmed: The student.
-        tag: Of its files and choices, so that one run can train several.
-        parent: What is cut; None = the teacher.
-    """
-    seed, ranks = bench.request.seed, ranks_on(bench.device_fingerprint.usable_cores)
-    one_step = plan(1, ranks=ranks, seed=seed)
-    student = _inherited(bench, confirmed, parent)
-    repair = parent is not None
-    inherited, result = bench.run.file(f"inherited{tag}.safetensors"), weights_path(bench, tag)
-    save_file(student.state_dict(), inherited)
-    job = FittingJob(
-        architecture=confirmed.architecture,
-        weights=inherited,
-        tokens=bench.run.file("tokens"),
-        targets=bench.run.file("logits.npy"),
-        loss=distillation_loss(bench.teacher.kind),
-        batch=one_step.batch,
-        seed=seed,
-        pad_id=bench.pad_id,
-    )
-    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, one_step)))
-    speed = bench.run.choose(
-        f"distil{tag}.examples_per_second",
-        lambda: examples_per_second(job, ranks=ranks, seed=seed, bfloat16=bfloat16),
-    )
-    rows = len(bench.train)
-    reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
-    steps = bench.run.choose(
-        f"distil{tag}.steps",
-        lambda: fitting_steps(rows, examples_per_second=speed, seconds=bench.seconds_left - reserved, repair=repair),
-    )
-    bench.observer.note(
-        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {ranks} rank(s)"
-        + (", products in bfloat16" if bfloat16 else "")
-        + ("" if steps >= wanted_steps(rows, repair=repair) else ", as many as the time budget allows")
-    )
-    train(
-        job,
-        plan(steps, ranks=ranks, seed=seed, repair=repair, bfloat16=bfloat16),
-        result,
-        checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
-        progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
-        note=bench.observer.note,
-    )
-    student.load_state_dict(load_file(result))
-    rung = ladder.fastest
-    model = apply_precision(student.emit(), rung.precision).SerializeToString()
-    drop = _selection_drop(bench, model, rung.options, rung.precision)
-    bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
-    return Distilled(steps, speed, drop)
-
-
-def _inherited(bench: Workbench, confirmed: Confirmed, parent: Candidate | None) -> Encoder:
-    """The untrained student, its projections refitted."""
-    source = source_encoder(bench, parent)
-    student = inherit(source, confirmed.cut)
-    order = _shuffled_rows(bench)
-    refit(student, source, confirmed.cut, _batches(bench, order[: _fitting_rows(bench, order)]))
-    return student
 
 
 def weights_path(bench: Workbench, tag: str) -> Path:

@@ -218,6 +218,17 @@ class Workbench:
         return self.corpus.select(self.train_rows)
 
     @cached_property
+    def train_targets(self) -> Targets:
+        """The labels of what is trained on, for a student without a teacher.
+
+        Raises:
+            InputError: Some of the text has none.
+        """
+        if UNLABELLED in self.data.splits:
+            raise InputError("without distillation every text needs a label: found texts without")
+        return self._part(self.data.splits["train"].select("train", self._train_rows[0])).targets
+
+    @cached_property
     def selection(self) -> Part:
         """What every choice looks at."""
         return self._part(self.data.splits["train"].select("selection", self._train_rows[1]))

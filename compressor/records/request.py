@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from compressor.errors import InputError
 from compressor.records.architecture import Precision
 from compressor.records.promise import Budget
+from compressor.records.recipe import Recipe
 from compressor.records.task import TaskKind, check_kind
 
 DEFAULT_TIME_BUDGET_S = 1800.0
@@ -29,6 +30,7 @@ class CompressRequest:
         metric: None = the task's.
         eval_split: None = `test` with labels, else `dev`.
         search: Name of the search algorithm.
+        recipe: How students are made.
         time_budget_s: Wall time of the whole run.
         seed: Of everything random.
     """
@@ -47,6 +49,7 @@ class CompressRequest:
     metric: str | None = None
     eval_split: str | None = None
     search: str = "exact"
+    recipe: Recipe = field(default_factory=Recipe)
     time_budget_s: float = DEFAULT_TIME_BUDGET_S
     seed: int = 0
 

@@ -107,6 +107,32 @@ class Confirmed:
 
 
 @dataclass(frozen=True)
+class Finalists:
+    """Architectures that keep a limit, each found by another search; the first is that of the search that was wanted.
+
+    Attributes:
+        names: Of the searches.
+        students: What they found, no architecture twice.
+    """
+
+    names: tuple[str, ...]
+    students: tuple[Confirmed, ...]
+
+
+@dataclass(frozen=True)
+class Raced:
+    """Which finalist is trained.
+
+    Attributes:
+        winner: Its index.
+        divergences: From the teacher's answers on the selection part, after the race; empty = there was none.
+    """
+
+    winner: int
+    divergences: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Distilled:
     """A trained student: `student.safetensors`.
 
@@ -167,3 +193,20 @@ def check_confirmed(confirmed: Confirmed) -> Confirmed:
     if confirmed.cut.widths() != confirmed.widths or confirmed.architecture.layers != kept:
         raise BorderError("cut, widths and architecture of a confirmed student differ")
     return confirmed
+
+
+def check_finalists(finalists: Finalists) -> Finalists:
+    """Border check: at least one, a name for each, no architecture twice."""
+    shapes = {student.architecture for student in finalists.students}
+    if not finalists.students or {len(finalists.names), len(shapes)} != {len(finalists.students)}:
+        raise BorderError(f"expected distinct finalists with a name each, got {finalists.names}")
+    for student in finalists.students:
+        check_confirmed(student)
+    return finalists
+
+
+def check_raced(raced: Raced, finalists: Finalists) -> Raced:
+    """Border check: the winner is one of them, and a race has a result for each."""
+    if not 0 <= raced.winner < len(finalists.students) or len(raced.divergences) not in (0, len(finalists.students)):
+        raise BorderError(f"expected a winner of {len(finalists.students)} finalists, got {raced}")
+    return raced

@@ -2,12 +2,14 @@
 
 from compressor.score.batches import Batch, calibration_batches
 from compressor.score.damage import affordable_rows, passes_per_row, score_space
+from compressor.score.divergence import mean_divergence
 from compressor.score.refitting import refit
 
 __all__ = [
     "Batch",
     "affordable_rows",
     "calibration_batches",
+    "mean_divergence",
     "passes_per_row",
     "refit",
     "score_space",

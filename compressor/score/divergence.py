@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every torch user k
 from torch import Tensor
 
 from compressor.encoder import Encoder
+from compressor.records.task import TaskKind
 from compressor.score.batches import Batch
 
 TEMPERATURE = 2.0
@@ -28,6 +29,19 @@ def divergence(target: Tensor, logits: Tensor) -> float:
 def squared_error(target: Tensor, outputs: Tensor) -> float:
     """Sum over rows of the squared errors of a regression; both [rows, 1]."""
     return float((outputs - target).square().sum())
+
+
+def mean_divergence(kind: TaskKind, target: Tensor, outputs: Tensor) -> float:
+    """Mean over rows (of a token model: tokens) of what the outputs of a kind of task differ by.
+
+    Args:
+        kind: Of the task.
+        target: The teacher's outputs, [rows, classes].
+        outputs: Of the student, the same shape.
+    """
+    if kind != "regression":
+        return divergence(target, outputs) / len(target)
+    return squared_error(target, outputs) / len(target) / (float(target.double().var(correction=0)) or 1.0)
 
 
 @torch.inference_mode()

@@ -3,7 +3,10 @@
 from compressor.errors import InputError
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.exact import cheapest_us, exact_search
+from compressor.search.plain import fewer_layers_search, uniform_search
 
+# What a user would try by hand: in the race of the finalists, and yardsticks.
+PLAIN: dict[str, Searcher] = {"uniform": uniform_search, "fewer-layers": fewer_layers_search}
 SEARCHERS: dict[str, Searcher] = {"exact": exact_search}
 
 
@@ -13,9 +16,19 @@ def get_searcher(name: str) -> Searcher:
     Raises:
         InputError: There is none; the message names all.
     """
-    if name not in SEARCHERS:
-        raise InputError(f"--search: expected one of {', '.join(SEARCHERS)}, got {name!r}")
-    return SEARCHERS[name]
+    every = {**SEARCHERS, **PLAIN}
+    if name not in every:
+        raise InputError(f"--search: expected one of {', '.join(every)}, got {name!r}")
+    return every[name]
 
 
-__all__ = ["SEARCHERS", "SearchProblem", "Searcher", "Solution", "cheapest_us", "exact_search", "get_searcher"]
+__all__ = [
+    "PLAIN",
+    "SEARCHERS",
+    "SearchProblem",
+    "Searcher",
+    "Solution",
+    "cheapest_us",
+    "exact_search",
+    "get_searcher",
+]

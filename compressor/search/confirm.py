@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from compressor.errors import InfeasibleError
 from compressor.latency import recalibrated
-from compressor.records.latency import LatencySummary
+from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.caching import search_cached
 
@@ -36,11 +36,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The best trial that keeps the limit, how many there were, and the table's scale at the end."""
+    """The best trial that keeps the limit, how many there were, and the table as they recalibrated it."""
 
     trial: Trial
     rounds: int
-    scale: float
+    table: LatencyTable
 
 
 def planned_percentile(promised: float) -> float:
@@ -109,7 +109,7 @@ def confirm(
         tail = reached_ms / summary.p50_ms
     if kept is None:
         raise _none_kept(limit_ms, min(trials, key=lambda trial: trial.reached_ms))
-    return Confirmation(kept, len(trials), problem.table.calibration.scale)
+    return Confirmation(kept, len(trials), problem.table)
 
 
 def _no_architecture(limit_ms: float, nearest_ms: float, cost: str) -> InfeasibleError:

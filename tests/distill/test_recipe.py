@@ -1,6 +1,7 @@
 """How long a student is trained, and how fast that is here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,27 +12,42 @@ from compressor.records.training import TrainPlan, check_plan
 
 
 @pytest.mark.parametrize(
-    ("rows", "seen"),
-    [(1, 50 * 64), (100, 50 * 64), (540, 30 * 540), (6_000, 30 * 6_000), (67_349, 200_000), (400_000, 200_000)],
-    ids=["one row", "at least the minimum", "small", "30 passes", "3 passes", "half a pass"],
+    ("rows", "seen", "batch"),
+    [
+        (1, 50 * 64, 64),
+        (100, 50 * 64, 64),
+        (540, 30 * 540, 64),
+        (6_000, 30 * 6_000, 64),
+        (9_000, 30 * 9_000, 128),
+        (67_349, 600_000, 128),
+        (1_400_000, 600_000, 128),
+    ],
+    ids=["one row", "at least the minimum", "small", "30 passes", "large batches", "9 passes", "half a pass"],
 )
-def test_the_wanted_steps_are_bounded_by_rows_seen_and_passes(rows: int, seen: int) -> None:
-    assert abs(recipe.wanted_steps(rows) * recipe.BATCH - seen) < recipe.BATCH
+def test_the_wanted_steps_are_bounded_by_rows_seen_and_passes(rows: int, seen: int, batch: int) -> None:
+    assert recipe.batch_of(rows) == batch
+    assert abs(recipe.wanted_steps(rows) * batch - seen) < batch
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(1e6, 3125), (640.0, 1000), (6.0, 50), (0.0, 50), (-100.0, 50)],
+    [(1e6, 4687), (640.0, 500), (6.0, 50), (0.0, 50), (-100.0, 50)],
     ids=["plenty", "less than wanted", "hardly any", "none", "overspent"],
 )
 def test_the_steps_fit_the_time_that_is_left_but_never_below_the_minimum(seconds: float, expected: int) -> None:
     assert recipe.fitting_steps(67_349, examples_per_second=100.0, seconds=seconds) == expected
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(1e6, 195), (100.0, 78), (60.0, 0), (-1.0, 0)])
+def test_a_race_has_enough_steps_or_none(seconds: float, expected: int) -> None:
+    assert recipe.race_steps(67_349, examples_per_second=100.0, seconds=seconds) == expected
+
+
+@pytest.mark.parametrize("rows", [10, 100_000])
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7, 48, 64, 96, 256])
-def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int) -> None:
-    plan = check_plan(recipe.plan(10, ranks=recipe.ranks_on(ranks), seed=3))
-    assert recipe.BATCH // 2 < plan.batch <= recipe.BATCH
+def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int, rows: int) -> None:
+    plan = check_plan(recipe.plan(10, rows=rows, ranks=recipe.ranks_on(ranks), seed=3))
+    assert recipe.batch_of(rows) // 2 < plan.batch <= recipe.batch_of(rows)
     assert plan.ranks == min(ranks, recipe.MAX_RANKS)
     assert plan.batch // plan.ranks >= 4
     assert (plan.steps, plan.seed) == (10, 3)
@@ -59,6 +75,7 @@ def test_the_speed_is_that_of_the_steps_behind_the_first_report(
 
     monkeypatch.setattr(throughput, "train", train)
     monkeypatch.setattr(throughput, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    found = throughput.examples_per_second(object(), ranks=1, seed=0)  # type: ignore[arg-type]
+    plan = recipe.plan(1000, rows=10, ranks=1, seed=0)
+    found = throughput.examples_per_second(object(), plan)  # type: ignore[arg-type]
     assert found == pytest.approx(expected)
-    assert plans == [recipe.plan(recipe.PROBE_STEPS, ranks=1, seed=0)]
+    assert plans == [replace(plan, steps=recipe.PROBE_STEPS)]

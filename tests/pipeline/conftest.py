@@ -11,7 +11,8 @@ from pipeline_runs import TIGHT, Ask, Run, Times, Whole, start, wanted
 from safetensors.torch import load_file, save_file
 from tiny import BATCH, LENGTH, Watcher, read_split, write_profile
 
-from compressor.pipeline import Outcome, workbench
+from compressor.distill import recipe
+from compressor.pipeline import Outcome, distilling, workbench
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint
 from compressor.records.architecture import Precision
@@ -29,6 +30,9 @@ def one_quiet_core(monkeypatch: pytest.MonkeyPatch) -> None:
     here = replace(fingerprint(), usable_cores=1)
     monkeypatch.setattr(workbench, "fingerprint", lambda: here)
     monkeypatch.setitem(opening.DEVICES, "fake", FakeDevice)
+    # A race as short as may be, whatever the speed of the machine: its length depends on the clock otherwise.
+    monkeypatch.setattr(recipe, "RACE_ROWS", recipe.MIN_STEPS * recipe.SMALL_BATCH)
+    monkeypatch.setattr(distilling, "RACE_SHARE", 0.9)
 
 
 @pytest.fixture(autouse=True)

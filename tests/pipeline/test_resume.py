@@ -11,7 +11,7 @@ from pipeline_runs import Ask, Run, Times, Whole, run_folder, start
 from tiny import Watcher
 
 from compressor.export import ENGINE, MODEL
-from compressor.pipeline import STAGES, StoppedError, stages, tables
+from compressor.pipeline import STAGES, StoppedError, distilling, tables
 from compressor.records.architecture import Precision
 from compressor.records.latency import LatencyTable
 from compressor.records.serial import load, save
@@ -96,7 +96,7 @@ def test_killed_while_a_stage_is_saved_it_ends_with_the_same_bits(
 def test_killed_in_the_middle_of_the_training_it_ends_with_the_same_bits(
     whole: Whole, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_plan, rate = stages.plan, loop.learning_rate
+    make_plan, rate = distilling.plan, loop.learning_rate
 
     def often(*args: int, **kwargs: int) -> TrainPlan:
         return replace(make_plan(*args, **kwargs), checkpoint_steps=10)
@@ -106,7 +106,7 @@ def test_killed_in_the_middle_of_the_training_it_ends_with_the_same_bits(
             raise KeyboardInterrupt
         return rate(plan, step)
 
-    monkeypatch.setattr(stages, "plan", often)
+    monkeypatch.setattr(distilling, "plan", often)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(loop, "learning_rate", killed)
         run(whole.request)

@@ -135,7 +135,7 @@ def test_the_nearest_limit_keeps_the_other_promises(
     limit_ms = 0.8 * virtual_ms(teacher, tiny_data, Precision.INT8)
     request = wanted(teacher.folder, tiny_data, target, limit_ms)
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(InfeasibleError) as caught:
-        monkeypatch.setattr(stages, "_selection_drop", lambda *given: 5.0)
+        monkeypatch.setattr(stages, "selection_drop", lambda *given: 5.0)
         start(tmp_path, request)
     assert caught.value.nearest_ms > virtual_ms(teacher, tiny_data, Precision.FP32)
     assert caught.value.cost.startswith("0.00 points of accuracy on the selection split")

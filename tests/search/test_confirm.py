@@ -62,7 +62,7 @@ def test_a_table_that_is_off_is_recalibrated_and_the_limit_used(bias: float, sha
     assert USED_LOW * limit_ms <= found.trial.reached_ms <= USED_HIGH * limit_ms
     assert found.rounds <= 3
     if found.rounds > 1:
-        assert found.scale == pytest.approx(bias)
+        assert found.table.calibration.scale == pytest.approx(bias)
         assert found.trial.predicted_ms == pytest.approx(found.trial.latency.p50_ms)
 
 

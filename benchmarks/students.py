@@ -1,0 +1,189 @@
+"""One student at a speed: found, trained and exported by the pipeline's own stages, judged by medians.
+
+A promise is about the slowest runs, a speed-up about the median. So candidates are timed here in turn with the fp32
+teacher, and their time is the teacher's, as it was measured once, over the ratio: neighbours slow down both.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compressor.latency import LatencyTable
+from compressor.pipeline import distilling, searching, stages
+from compressor.pipeline.workbench import Workbench
+from compressor.precision import apply_precision
+from compressor.records.architecture import Precision
+from compressor.records.latency import LatencySummary
+from compressor.records.promise import Budget
+from compressor.records.recipe import Recipe
+from compressor.records.request import CompressRequest
+from compressor.records.score import ScoredSpace
+from compressor.records.stages import Finalists, Ladder, Prepared
+from compressor.runtimes import engine_subject, time_interleaved
+from compressor.runtimes.samples import Samples
+from compressor.runtimes.statistics import summarise
+from compressor.search import SearchProblem, Solution
+from compressor.space import inherit
+from compressor.tasks import get_metric, points
+
+TRIAL_SECONDS, FINAL_SECONDS = 3.0, 8.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a student is made: by which search, and what of the recipe."""
+
+    search: str = "exact"
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is compressed, where, and for how long at most."""
+
+    teacher: Path
+    data: Path
+    length: int
+    seed: int = 0
+    threads: int = 1
+    time_budget_s: float = 1800.0
+
+
+class Quiet:
+    """An observer that says what it is told, indented."""
+
+    def begin(self, stage: str, text: str) -> None:
+        """A stage begins."""
+
+    def progress(self, share: float, text: str = "") -> None:
+        """It goes on."""
+
+    def note(self, text: str) -> None:
+        """Something worth saying."""
+        print(f"      {text}", flush=True)
+
+    def end(self, stage: str, seconds: float, *, cached: bool) -> None:
+        """It is done."""
+
+
+class Against:
+    """Times graphs in turn with the fp32 teacher."""
+
+    def __init__(self, bench: Workbench, prepared: Prepared, ladder: Ladder) -> None:
+        fp32 = next(rung for rung in ladder.rungs if rung.precision is Precision.FP32)
+        self.teacher_ms, self.rung = fp32.latency.p50_ms, ladder.fastest
+        self._bench, self._feeds = bench, bench.feeds(prepared.workload)
+        self._teacher = bench.device.compile(bench.teacher_model(Precision.FP32), fp32.options)
+
+    def time(self, model: bytes, seconds: float) -> tuple[LatencySummary, float]:
+        """Summary of a graph's times, scaled to the teacher's first measurement, and its speed-up over the teacher."""
+        device = self._bench.device
+        engines = {"teacher": self._teacher, "student": device.compile(model, self.rung.options)}
+        timings = time_interleaved(
+            {name: engine_subject(engine, self._feeds) for name, engine in engines.items()},
+            clock=device.clock,
+            seconds=seconds,
+            yardstick=device.yardstick,
+            threads=self.rung.options.threads,
+        )
+        now_ms = timings.median_ms("teacher")
+        scaled = (timings.samples["student"].flatten() * (self.teacher_ms / now_ms)).astype("int64")
+        summary = summarise([Samples(scaled, timings.yardstick)])
+        return summary, now_ms / timings.median_ms("student")
+
+
+def make_student(job: Job, way: Way, *, speed_up: float, cache: Path) -> dict[str, Any]:
+    """A student whose median is the fp32 teacher's over a speed-up, and what it reaches on the evaluation split.
+
+    Args:
+        job: What is compressed.
+        way: How.
+        speed_up: Over the teacher compiled to fp32 with its fastest options.
+        cache: Keeps tables and the teacher's answers for the next student.
+    """
+    begin = time.monotonic()
+    request = CompressRequest(
+        str(job.teacher),
+        str(job.data),
+        budget=Budget(),
+        sequence_length=job.length,
+        threads=job.threads,
+        search=way.search,
+        recipe=way.recipe,
+        time_budget_s=job.time_budget_s,
+        seed=job.seed,
+    )
+    bench = Workbench(request, cache=cache, observer=Quiet(), fresh=False)
+    with bench.run.held(fresh=False):
+        row = _made(bench, speed_up)
+    shutil.rmtree(bench.run.path)
+    return row | {"seconds": round(time.monotonic() - begin, 1)}
+
+
+def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
+    prepared = stages.prepare(bench)
+    ladder = stages.climb_ladder(bench, prepared)
+    table = stages.build_table(bench, prepared, ladder)
+    stages.label(bench)
+    space = _scores(bench)
+    against = Against(bench, prepared, ladder)
+    finalists = _finalists(bench, against, table, space, speed_up)
+    raced = distilling.race(bench, finalists, tag="")
+    student = finalists.students[raced.winner]
+    start = distilling.raced_path(bench, "", raced.winner) if raced.divergences else None
+    distilled = distilling.distil(bench, ladder, student, tag="", raced=start)
+    return {
+        **_facts(bench, against, stages.student_encoder(bench, student, tag="")),
+        "layers": " ".join(f"{layer.heads}/{layer.neurons}" for layer in student.architecture.layers),
+        "finalist": finalists.names[raced.winner],
+        "steps": distilled.steps,
+        "examples_per_second": round(distilled.examples_per_second),
+    }
+
+
+def _scores(bench: Workbench) -> ScoredSpace:
+    """Kept beside the tables for the students of other speeds and ways; they depend on text, teacher and seed."""
+    from compressor.records.serial import digest, load, save
+
+    path = bench.cache / "scores" / f"{digest(bench.teacher.digest, bench.data.digest, bench.request.seed)}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(stages.score(bench), path)
+    return load(ScoredSpace, path)
+
+
+def _finalists(
+    bench: Workbench, against: Against, table: LatencyTable, space: ScoredSpace, speed_up: float
+) -> Finalists:
+    source = bench.canonical.encoder
+    limit_ms = against.teacher_ms / speed_up
+
+    def measure(solution: Solution) -> tuple[LatencySummary, float]:
+        student = inherit(source, space.cut(solution.widths))
+        model = apply_precision(student.emit(), against.rung.precision).SerializeToString()
+        summary, _ = against.time(model, TRIAL_SECONDS)
+        return summary, summary.p50_ms
+
+    problem = SearchProblem(source.architecture, space, table, limit_ms * 1e3)
+    return searching.find(bench, problem, measure, lambda: 1.0, race=bench.request.recipe.race)
+
+
+def _facts(bench: Workbench, against: Against, student: Any) -> dict[str, Any]:
+    """Of the exported engine: speed-up and accuracy on the evaluation split."""
+    metric, targets = get_metric(bench.data.spec.metric), bench.evaluation_targets
+    model = apply_precision(student.emit(), against.rung.precision).SerializeToString()
+    summary, speed_up = against.time(model, FINAL_SECONDS)
+    engine = bench.run.file("engine.onnx")
+    options = bench.device.save_engine(model, against.rung.options, engine)
+    outputs = bench.outputs(engine, options, bench.evaluation.tokens, against.rung.precision)
+    reached, whole = points(metric(outputs, targets)), points(metric(bench.evaluation_teacher, targets))
+    return {
+        "speed_up": round(speed_up, 2),
+        "p50_ms": round(summary.p50_ms, 3),
+        "accuracy": round(reached, 3),
+        "teacher": round(whole, 3),
+        "drop": round(whole - reached, 3),
+        "parameters": sum(p.numel() for p in student.layers.parameters()),
+    }

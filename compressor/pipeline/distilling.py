@@ -1,0 +1,185 @@
+"""The stages that train students: a short race of the finalists, and the training of the winner."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from compressor.distill import distillation_loss
+from compressor.distill.recipe import (
+    RACE_SHARE,
+    TRAINING_SHARE,
+    fitting_steps,
+    plan,
+    race_steps,
+    ranks_on,
+    wanted_steps,
+)
+from compressor.distill.throughput import examples_per_second
+from compressor.encoder import Encoder
+from compressor.pipeline.stages import (
+    calibration_text,
+    selection_drop,
+    source_encoder,
+    student_encoder,
+    weights_path,
+)
+from compressor.pipeline.workbench import Workbench
+from compressor.precision import apply_precision
+from compressor.records.stages import Candidate, Confirmed, Distilled, Finalists, Ladder, Raced, check_raced
+from compressor.records.training import TrainPlan
+from compressor.score import mean_divergence, refit
+from compressor.space import inherit
+from compressor.teachers.losses import fine_tuning_loss
+from compressor.train import FittingJob, faster_in_bfloat16, train
+
+# What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
+# short training, export and verification.
+FINISHING_SECONDS, REPAIR_SECONDS = 90.0, 95.0
+
+
+def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
+    """Train every finalist for a moment; the one whose answers are then nearest to the teacher's wins.
+
+    Divergences before any training, let alone sums of damages, rank architectures of different depth wrongly.
+
+    Args:
+        bench: What all stages share.
+        finalists: Architectures that keep the limit.
+        tag: Of its files and choices.
+    """
+    if len(finalists.students) == 1:
+        return Raced(0, ())
+    starts = [_start(bench, confirmed, None, f"{tag}-{i}") for i, confirmed in enumerate(finalists.students)]
+    job = _job(bench, finalists.students[0], starts[0])
+    speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
+    seconds = RACE_SHARE * bench.request.time_budget_s / len(starts)
+    steps = bench.run.choose(
+        f"race{tag}.steps", lambda: race_steps(len(bench.train), examples_per_second=speed, seconds=seconds)
+    )
+    if steps == 0:
+        bench.observer.note(f"no race of {len(starts)} finalists: the time budget has no room for it")
+        return Raced(0, ())
+    divergences = []
+    for number, (confirmed, start) in enumerate(zip(finalists.students, starts, strict=True)):
+        train(_job(bench, confirmed, start), _plan(bench, steps), raced_path(bench, tag, number))
+        student = _loaded(confirmed, raced_path(bench, tag, number))
+        divergences.append(_divergence(bench, student))
+        name = finalists.names[number]
+        bench.observer.note(f"finalist from {name}: divergence {divergences[-1]:.4f} after {steps} steps")
+        bench.observer.progress((number + 1) / len(starts), name)
+    winner = min(range(len(starts)), key=divergences.__getitem__)
+    return check_raced(Raced(winner, tuple(divergences)), finalists)
+
+
+def distil(
+    bench: Workbench,
+    ladder: Ladder,
+    confirmed: Confirmed,
+    *,
+    tag: str,
+    raced: Path | None = None,
+    parent: Candidate | None = None,
+) -> Distilled:
+    """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
+
+    Args:
+        bench: What all stages share.
+        ladder: Names the precision that the student will run in.
+        confirmed: The student.
+        tag: Of its files and choices, so that one run can train several.
+        raced: Its weights after a race, where it goes on.
+        parent: What is cut; None = the teacher.
+    """
+    repair = parent is not None
+    job = _job(bench, confirmed, raced or _start(bench, confirmed, parent, tag))
+    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, _plan(bench, 1))))
+    speed = bench.run.choose(
+        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
+    )
+    rows = len(bench.train)
+    reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
+    steps = bench.run.choose(
+        f"distil{tag}.steps",
+        lambda: fitting_steps(rows, examples_per_second=speed, seconds=_seconds(bench, reserved), repair=repair),
+    )
+    bench.observer.note(
+        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {_ranks(bench)} rank(s)"
+        + (", products in bfloat16" if bfloat16 else "")
+        + ("" if steps >= wanted_steps(rows, repair=repair) else ", as many as the time budget allows")
+    )
+    train(
+        job,
+        _plan(bench, steps, repair=repair, bfloat16=bfloat16),
+        weights_path(bench, tag),
+        checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
+        progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
+        note=bench.observer.note,
+    )
+    rung, student = ladder.fastest, student_encoder(bench, confirmed, tag=tag)
+    model = apply_precision(student.emit(), rung.precision).SerializeToString()
+    drop = selection_drop(bench, model, rung.options, rung.precision)
+    bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
+    return Distilled(steps, speed, drop)
+
+
+def raced_path(bench: Workbench, tag: str, number: int) -> Path:
+    """A finalist's weights after the race."""
+    return bench.run.file(f"raced{tag}-{number}.safetensors")
+
+
+def _ranks(bench: Workbench) -> int:
+    return ranks_on(bench.device_fingerprint.usable_cores)
+
+
+def _seconds(bench: Workbench, reserved: float) -> float:
+    """That a training may take, when so much time is kept for what comes behind it."""
+    return min(TRAINING_SHARE * bench.request.time_budget_s, bench.seconds_left - reserved)
+
+
+def _plan(bench: Workbench, steps: int, *, repair: bool = False, bfloat16: bool = False) -> TrainPlan:
+    rows, ranks, seed = len(bench.train), _ranks(bench), bench.request.seed
+    return plan(steps, rows=rows, ranks=ranks, seed=seed, repair=repair, bfloat16=bfloat16)
+
+
+def _job(bench: Workbench, confirmed: Confirmed, weights: Path) -> FittingJob:
+    kind = bench.teacher.kind
+    targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
+    if not bench.request.recipe.distilled:
+        targets, loss = bench.run.file("labels.npy"), fine_tuning_loss(kind)
+        np.save(targets, bench.train_targets.values)
+    return FittingJob(
+        architecture=confirmed.architecture,
+        weights=weights,
+        tokens=bench.run.file("tokens"),
+        targets=targets,
+        loss=loss,
+        batch=_plan(bench, 1).batch,
+        seed=bench.request.seed,
+        pad_id=bench.pad_id,
+    )
+
+
+def _start(bench: Workbench, confirmed: Confirmed, parent: Candidate | None, tag: str) -> Path:
+    """Weights of the untrained student, its projections refitted."""
+    source = source_encoder(bench, parent)
+    student = inherit(source, confirmed.cut)
+    if bench.request.recipe.refit:
+        refit(student, source, confirmed.cut, calibration_text(bench))
+    path = bench.run.file(f"inherited{tag}.safetensors")
+    save_file(student.state_dict(), path)
+    return path
+
+
+def _loaded(confirmed: Confirmed, weights: Path) -> Encoder:
+    student = Encoder(confirmed.architecture)
+    student.load_state_dict(load_file(weights))
+    return student.eval()
+
+
+def _divergence(bench: Workbench, student: Encoder) -> float:
+    """Of a student's answers from the teacher's, on the selection part."""
+    outputs = bench.fp32_outputs(student.emit(), bench.selection.tokens)
+    answers = torch.from_numpy(bench.selection_teacher)
+    return mean_divergence(bench.teacher.kind, answers, torch.from_numpy(outputs))

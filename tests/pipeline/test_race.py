@@ -1,0 +1,58 @@
+"""Finalists and the race that decides between them."""
+
+from dataclasses import replace
+
+import pytest
+from pipeline_runs import TIGHT, Ask, Run, Times, Whole, run_folder
+from tiny import Watcher
+
+from compressor.errors import BorderError
+from compressor.pipeline import StoppedError
+from compressor.records.architecture import Precision
+from compressor.records.recipe import Recipe
+from compressor.records.serial import load
+from compressor.records.stages import Finalists, Raced, check_finalists, check_raced
+
+
+def test_the_winner_has_the_least_divergence_and_is_what_ships(whole: Whole) -> None:
+    folder = run_folder(whole.cache)
+    finalists, raced = load(Finalists, folder / "search.json"), load(Raced, folder / "race.json")
+    assert len(finalists.students) > 1
+    assert finalists.names[0] == "exact"
+    assert raced.divergences[raced.winner] == min(raced.divergences)
+    assert len(raced.divergences) == len(finalists.students)
+    assert whole.outcome.report.architecture == finalists.students[raced.winner].architecture
+
+
+def test_every_finalist_keeps_the_limit(whole: Whole, teacher_ms: Times) -> None:
+    finalists = load(Finalists, run_folder(whole.cache) / "search.json")
+    assert all(s.latency.p50_ms <= TIGHT * teacher_ms[Precision.INT8] for s in finalists.students)
+
+
+def test_without_a_race_the_exact_search_decides(ask: Ask, run: Run, teacher_ms: Times) -> None:
+    watcher = Watcher()
+    request = replace(ask(TIGHT * teacher_ms[Precision.INT8]), recipe=Recipe(race=False))
+    with pytest.raises(StoppedError):
+        run(request, watcher=watcher, stop_after="race")
+    assert not any("finalist" in note for note in watcher.notes)
+
+
+def test_a_time_budget_without_room_for_a_race_says_so(
+    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compressor.pipeline.distilling.RACE_SHARE", 1e-6)
+    watcher = Watcher()
+    with pytest.raises(StoppedError):
+        run(ask(TIGHT * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="race")
+    assert any("no race of" in note for note in watcher.notes)
+
+
+def test_records_of_a_race_fit_together(whole: Whole) -> None:
+    finalists = load(Finalists, run_folder(whole.cache) / "search.json")
+    twice = Finalists(("a", "b"), (finalists.students[0],) * 2)
+    with pytest.raises(BorderError, match="distinct finalists"):
+        check_finalists(twice)
+    with pytest.raises(BorderError, match="expected a winner"):
+        check_raced(Raced(len(finalists.students), ()), finalists)
+    with pytest.raises(BorderError, match="expected a winner"):
+        check_raced(Raced(0, (1.0,)), finalists)
