@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compressor.latency import LatencyTable
-from compressor.pipeline import distilling, searching, stages
+from compressor.pipeline import distilling, scoring, searching, stages
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
@@ -127,7 +127,7 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
     ladder = stages.climb_ladder(bench, prepared)
     table = stages.build_table(bench, prepared, ladder)
     stages.label(bench)
-    space = _scores(bench)
+    space = scoring.score(bench)
     against = Against(bench, prepared, ladder)
     finalists = _finalists(bench, against, table, space, speed_up)
     raced = distilling.race(bench, finalists, tag="")
@@ -141,17 +141,6 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
         "steps": distilled.steps,
         "examples_per_second": round(distilled.examples_per_second),
     }
-
-
-def _scores(bench: Workbench) -> ScoredSpace:
-    """Kept beside the tables for the students of other speeds and ways; they depend on text, teacher and seed."""
-    from compressor.records.serial import digest, load, save
-
-    path = bench.cache / "scores" / f"{digest(bench.teacher.digest, bench.data.digest, bench.request.seed)}.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save(stages.score(bench), path)
-    return load(ScoredSpace, path)
 
 
 def _finalists(

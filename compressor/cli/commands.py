@@ -12,6 +12,8 @@ from compressor.cli.parsing import parse_precisions
 from compressor.errors import ExitCode, InputError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from compressor.records.observer import Observer
     from compressor.records.request import CompressRequest
 
@@ -33,7 +35,10 @@ def compress(
     data: Annotated[str | None, typer.Option(help="Folder of data or such a name; left out: the alias's own.")] = None,
     target: Annotated[str, typer.Option(help="A profile's name (`compressor targets`) or FILE.yaml.")] = "cpu",
     device: Annotated[str, typer.Option(help="Where the target is; `local` is this machine.")] = LOCAL,
-    max_latency: Annotated[str | None, typer.Option(help="Such as 5ms; left out: as fast as accuracy allows.")] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(help="Such as 5ms, or 1ms,2ms,4ms for one engine each; left out: as fast as accuracy allows."),
+    ] = None,
     percentile: Annotated[float, typer.Option(help="Share of runs within the limit, in percent.")] = 95.0,
     batch: Annotated[int, typer.Option(help="Rows per run at which the limit holds.")] = 1,
     sequence_length: Annotated[
@@ -74,6 +79,9 @@ def compress(
     from compressor.records.units import parse_bytes, parse_milliseconds, parse_seconds
 
     _check_device(device)
+    limits_ms = [parse_milliseconds(limit) for limit in max_latency.split(",")] if max_latency is not None else []
+    if len(limits_ms) > 1 and (plan or stop_after):
+        raise InputError("--plan and --stop-after take one --max-latency, got several")
     drop, metric = _accuracy_budget(max_accuracy_drop, min_agreement, metric)
     teacher, data = expand_alias(teacher, data)
     request = CompressRequest(
@@ -81,7 +89,7 @@ def compress(
         data=data,
         target=target,
         budget=Budget(
-            max_latency_ms=None if max_latency is None else parse_milliseconds(max_latency),
+            max_latency_ms=limits_ms[0] if len(limits_ms) == 1 else None,
             percentile=percentile,
             max_accuracy_drop_points=drop,
             max_size_bytes=None if max_size is None else parse_bytes(max_size),
@@ -99,6 +107,10 @@ def compress(
         time_budget_s=parse_seconds(time_budget),
         seed=seed,
     )
+    if len(limits_ms) > 1:
+        return int(
+            _compress_family(request, limits_ms, output, force=force, fresh=fresh, as_json=as_json, quiet=quiet)
+        )
     return int(
         _compress(
             request, output, force=force, fresh=fresh, stop_after=stop_after, plan=plan, as_json=as_json, quiet=quiet
@@ -138,6 +150,32 @@ def _compress(
             return ExitCode.MET
     print_report(outcome.report, outcome.bundle, as_json=as_json)
     return ExitCode(outcome.exit_code)
+
+
+def _compress_family(
+    request: "CompressRequest",
+    limits_ms: "Sequence[float]",
+    output: Path,
+    *,
+    force: bool,
+    fresh: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    from platformdirs import user_cache_path
+
+    from compressor.cli.watching import make_observer, print_family
+
+    cache = user_cache_path("compressor")
+    with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
+        model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
+        request = replace(request, teacher=str(model), data=str(folder))
+        pipeline = load_pipeline()
+        family = pipeline.compress_family(
+            request, limits_ms, output, cache=cache, observer=observer, force=force, fresh=fresh
+        )
+    print_family(family, output, as_json=as_json)
+    return ExitCode(pipeline.family_exit_code(family))
 
 
 def _folders(model: str, data: str, *, cache: Path, observer: "Observer") -> tuple[Path, Path]:

@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from compressor.cli.interruption import Interruptible
+from compressor.records.family import Family
 from compressor.records.observer import Silent
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.results import Report, Verification
 from compressor.records.serial import to_dict, to_json
 from compressor.records.units import format_bytes, format_ms, format_seconds
-from compressor.report import HEADER, cells, disturbed, plain_table, promises, provenance, verdict_line
+from compressor.report import (
+    FAMILY_HEADER,
+    HEADER,
+    cells,
+    disturbed,
+    family_cells,
+    plain_table,
+    promises,
+    provenance,
+    verdict_line,
+)
 
 PLAIN_SECONDS = 10.0  # between two lines of progress in a pipe
 
@@ -110,6 +121,15 @@ def print_report(report: Report, bundle: Path, *, as_json: bool) -> None:
         print("\n" + plain_table(HEADER, cells(report)))
     for line in (*promises(report), *report.notes, provenance(report), f"bundle: {bundle}", verdict_line(report)):
         print(line)
+
+
+def print_family(family: Family, folder: Path, *, as_json: bool) -> None:
+    """One line per limit, and where the engines and the picture are."""
+    if as_json:
+        print(to_json(family))
+        return
+    print("\n" + plain_table(FAMILY_HEADER, family_cells(family)))
+    print(f"bundles, family.json and frontier.svg: {folder}")
 
 
 def _print_rich(report: Report) -> None:

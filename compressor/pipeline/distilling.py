@@ -18,8 +18,8 @@ from compressor.distill.recipe import (
 )
 from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
+from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
-    calibration_text,
     selection_drop,
     source_encoder,
     student_encoder,

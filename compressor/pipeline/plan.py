@@ -16,7 +16,7 @@ from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, TRAINING_SHARE, bat
 from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.memory import ladder_bytes
-from compressor.pipeline.stages import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
+from compressor.pipeline.scoring import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
 from compressor.records.latency import CompileOptions

@@ -1,11 +1,9 @@
 """The stages: each takes the workbench and the records of earlier stages, and returns its own record."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from compressor.encoder import Encoder
@@ -20,10 +18,9 @@ from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
 from compressor.profiles import steadiness_notes
-from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
+from compressor.records.architecture import Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions, LatencyTable
 from compressor.records.promise import Workload, check_length
-from compressor.records.score import ScoredSpace, check_scores
 from compressor.records.stages import (
     Candidate,
     Confirmed,
@@ -34,16 +31,11 @@ from compressor.records.stages import (
     check_prepared,
 )
 from compressor.records.units import format_ms
-from compressor.score import Batch, affordable_rows, calibration_batches, score_space
 from compressor.search.ladder import climb
-from compressor.space import head_levels, inherit, neuron_levels
+from compressor.space import inherit
 from compressor.tasks import default_length, get_metric, length_summary, points
 from compressor.tasks.ragged import take
 
-DAMAGE_ROWS = 192
-FITTING_TOKENS = 30_000  # some ten times the units of the widest projection
-MIN_DAMAGE_ROWS, DAMAGE_SHARE = 24, 0.15  # of the time budget, which a deep teacher would use up
-TOKEN_DAMAGE_ROWS = 64  # of a per-token teacher, which answers many times per row and computes every position
 PROBE_SECONDS = 1.0
 
 
@@ -181,69 +173,11 @@ def label(bench: Workbench) -> Labels:
     return Labels(*logits.shape)
 
 
-def damage_rows(shape: Architecture) -> int:
-    """Rows that cuts are judged on, where there is time."""
-    return TOKEN_DAMAGE_ROWS if shape.per_token else DAMAGE_ROWS
-
-
-def _shuffled_rows(bench: Workbench) -> NDArray[np.int64]:
-    """The training rows in the order in which calibrations take them."""
-    return np.random.default_rng(bench.request.seed).permutation(len(bench.train))
-
-
-def _fitting_rows(bench: Workbench, order: NDArray[np.int64]) -> int:
-    """How many of the rows projections are fitted on."""
-    return max(1, int(np.searchsorted(np.cumsum(bench.train.lengths[order]), FITTING_TOKENS)))
-
-
-def _batches(bench: Workbench, rows: NDArray[np.int64]) -> Sequence[Batch]:
-    """Training text without its labels."""
-    shape = bench.canonical.architecture
-    outputs = shape.classes if shape.per_token else 1
-    return calibration_batches(bench.train.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs)
-
-
-def calibration_text(bench: Workbench) -> Sequence[Batch]:
-    """What projections are fitted on."""
-    order = _shuffled_rows(bench)
-    return _batches(bench, order[: _fitting_rows(bench, order)])
-
-
 def source_encoder(bench: Workbench, parent: Candidate | None) -> Encoder:
     """What is cut: the teacher, or a student that was trained before."""
     if parent is None or parent.student is None:
         return bench.canonical.encoder
     return student_encoder(bench, parent.student, tag=parent.tag)
-
-
-def score(bench: Workbench, *, tag: str = "", parent: Candidate | None = None) -> ScoredSpace:
-    """What every cut costs, from training text without its labels.
-
-    Args:
-        bench: What all stages share.
-        tag: Of its choices.
-        parent: What is cut; None = the teacher.
-    """
-    source, order = source_encoder(bench, parent), _shuffled_rows(bench)
-    shape = bench.canonical.architecture
-    wanted = damage_rows(shape)
-    first, rest = np.split(order, [_fitting_rows(bench, order)])
-    fitting = _batches(bench, first)
-    seconds = DAMAGE_SHARE * bench.request.time_budget_s
-    affordable = bench.run.choose(f"score{tag}.rows", lambda: affordable_rows(source, fitting, seconds))
-    count = min(wanted, max(MIN_DAMAGE_ROWS, affordable))
-    if count < wanted:
-        bench.observer.note(f"cuts are judged on {count} rows instead of {wanted}, as many as the time budget allows")
-    damage = _batches(bench, rest[:count] if len(rest) else first[:count])
-    space = score_space(
-        source,
-        fitting,
-        damage,
-        levels=(head_levels(shape), neuron_levels(shape)),
-        seed=bench.request.seed,
-        progress=bench.observer.progress,
-    )
-    return check_scores(space, source.architecture)
 
 
 def weights_path(bench: Workbench, tag: str) -> Path:

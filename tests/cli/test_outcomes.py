@@ -12,7 +12,7 @@ import pytest
 from bundles import edit_manifest
 
 from compressor import profiles
-from compressor.pipeline import STAGES, stages
+from compressor.pipeline import STAGES, scoring, stages
 from compressor.records.results import Report
 from compressor.records.serial import from_json
 
@@ -39,20 +39,20 @@ def test_a_student_is_built_and_its_widths_are_shown(compress: Any) -> None:
 
 
 def test_a_slow_teacher_is_scored_on_fewer_rows_and_says_so(compress: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "affordable_rows", lambda *args: 26)
+    monkeypatch.setattr(scoring, "affordable_rows", lambda *args: 26)
     scored: list[int] = []
-    whole = stages.score_space
+    whole = scoring.score_space
 
     def watched(teacher: Any, importance: Any, damage: Any, **more: Any) -> Any:
         scored.append(sum(len(batch.ids) for batch in damage))
         return whole(teacher, importance, damage, **more)
 
-    monkeypatch.setattr(stages, "score_space", watched)
+    monkeypatch.setattr(scoring, "score_space", watched)
     assert compress("--max-latency", PRUNED, "--stop-after", "score").code == 0
-    monkeypatch.setattr(stages, "affordable_rows", lambda *args: 1)
+    monkeypatch.setattr(scoring, "affordable_rows", lambda *args: 1)
     few = compress("--max-latency", PRUNED, "--stop-after", "score", "--fresh")
-    assert scored == [26, stages.MIN_DAMAGE_ROWS]
-    assert f"cuts are judged on {stages.MIN_DAMAGE_ROWS} rows instead of {stages.DAMAGE_ROWS}" in few.out
+    assert scored == [26, scoring.MIN_DAMAGE_ROWS]
+    assert f"cuts are judged on {scoring.MIN_DAMAGE_ROWS} rows instead of {scoring.DAMAGE_ROWS}" in few.out
 
 
 def test_an_impossible_limit_ends_with_3_and_the_nearest(compress: Any, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_plan_names_the_stages_and_builds_nothing(compress: Any, cache: Path
 def test_the_plan_as_json_has_every_stage_once(compress: Any) -> None:
     found = json.loads(compress("--plan", "--json").out)
     assert [stage["name"] for stage in found["stages"]] == list(STAGES)
-    assert {stage["name"] for stage in found["stages"] if stage["if_needed"]} == set(list(STAGES)[2:7])
+    assert {stage["name"] for stage in found["stages"] if stage["if_needed"]} == set(list(STAGES)[2:8])
     assert found["memory_bytes"] > 10**8
     assert found["forecast"]["likely"] == "student"
 

@@ -9,7 +9,7 @@ from pipeline_runs import TIGHT, Ask, Run, Times, Whole, run_folder
 from tiny import Watcher
 
 from compressor.errors import CompressorError, ExitCode, InfeasibleError, InputError, ResourceError, UnavailableError
-from compressor.pipeline import stages, workbench
+from compressor.pipeline import distilling, workbench
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.memory import PROCESS_BYTES, check_memory, ladder_bytes, training_bytes
 from compressor.records.architecture import Precision
@@ -127,7 +127,7 @@ def test_memory_that_runs_out_in_the_training_leaves_a_run_that_goes_on(
         raise MemoryError
 
     with monkeypatch.context() as patched, pytest.raises(ResourceError, match="memory ran out"):
-        patched.setattr(stages, "train", starved)
+        patched.setattr(distilling, "train", starved)
         run(whole.request)
     watcher = Watcher()
     run(whole.request, watcher=watcher)

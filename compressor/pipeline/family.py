@@ -1,0 +1,98 @@
+"""Several limits, one engine each: from the highest to the lowest, on the same table, answers and scores.
+
+Those are kept in the cache by their content, so that every run behind the first finds them. The time budget is shared
+evenly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from compressor.errors import ExitCode, InfeasibleError, InputError
+from compressor.export import check_output
+from compressor.pipeline.run import compress
+from compressor.records.family import Family, Member, check_family
+from compressor.records.observer import Observer
+from compressor.records.request import CompressRequest
+from compressor.records.serial import save
+from compressor.records.units import format_ms
+from compressor.report import draw_family
+
+FAMILY, PICTURE = "family.json", "frontier.svg"
+# The gravest of the members' ends is that of the family.
+GRAVITY = (ExitCode.MISSED, ExitCode.INFEASIBLE, ExitCode.INCONCLUSIVE, ExitCode.MET)
+
+
+def compress_family(
+    request: CompressRequest,
+    limits_ms: Sequence[float],
+    output: Path,
+    *,
+    cache: Path,
+    observer: Observer,
+    force: bool = False,
+    fresh: bool = False,
+) -> Family:
+    """A bundle for every limit in a folder of its own, `family.json` and a picture of accuracy against latency.
+
+    Args:
+        request: What is wanted; its own limit does not matter.
+        limits_ms: The limits.
+        output: Folder of the bundles.
+        cache: Folder of runs, tables, answers and scores.
+        observer: Who is told.
+        force: Replace what is at `output`.
+        fresh: Forget what earlier, interrupted runs had done.
+
+    Raises:
+        InputError: A limit is there twice, or something given cannot be used.
+        UnavailableError: The target is not this device.
+    """
+    limits = sorted(limits_ms, reverse=True)
+    if len(set(limits)) < len(limits):
+        raise InputError(f"--max-latency: expected different limits, got {', '.join(map(format_ms, limits))}")
+    names = [_name(limit) for limit in limits]
+    if not _interrupted(output, names):
+        check_output(output, force=force)
+    members = []
+    for number, (limit_ms, name) in enumerate(zip(limits, names, strict=True)):
+        observer.note(f"limit {number + 1} of {len(limits)}: {format_ms(limit_ms)}")
+        share = replace(
+            request,
+            budget=replace(request.budget, max_latency_ms=limit_ms),
+            time_budget_s=request.time_budget_s / len(limits),  # known before the run, which is found again by it
+        )
+        members.append(_member(share, output / name, limit_ms, cache=cache, observer=observer, fresh=fresh))
+    family = check_family(Family(tuple(members)))
+    output.mkdir(parents=True, exist_ok=True)
+    if any(member.report for member in members):
+        draw_family(family, output / PICTURE)
+    save(family, output / FAMILY)
+    return family
+
+
+def family_exit_code(family: Family) -> ExitCode:
+    """The gravest of the members'."""
+    ends = {ExitCode(member.exit_code) for member in family.members}
+    return next(code for code in GRAVITY if code in ends)
+
+
+def _member(
+    request: CompressRequest, output: Path, limit_ms: float, *, cache: Path, observer: Observer, fresh: bool
+) -> Member:
+    try:
+        outcome = compress(request, output, cache=cache, observer=observer, force=True, fresh=fresh)
+    except InfeasibleError as error:
+        observer.note(str(error))
+        return Member(limit_ms, int(ExitCode.INFEASIBLE), None, None, str(error))
+    return Member(limit_ms, int(outcome.exit_code), output.name, outcome.report)
+
+
+def _name(limit_ms: float) -> str:
+    """Of a member's folder: `1.5ms`."""
+    return f"{limit_ms:g}ms"
+
+
+def _interrupted(output: Path, names: Sequence[str]) -> bool:
+    """Whether nothing but members of an unfinished family is there."""
+    return output.is_dir() and {entry.name for entry in output.iterdir()} <= set(names)
