@@ -46,7 +46,7 @@ LENGTH = 56
 WORK = ROWS / "frontier"
 SPEEDS = {5: 0.1, 12: 0.6, 20: 1.8, 30: 3.5}  # speed-up -> points that may be lost
 SEEDS = (0, 1, 2)
-PLAIN = Recipe(refit=False, race=False)
+PLAIN = Recipe(refit=False, race=False, augmented=False)
 WAYS = {
     "ours": Way(),
     "fewer": Way("fewer-layers", PLAIN),
@@ -57,6 +57,7 @@ ABLATED = {
     "whole recipe": Way(),
     "without refit": Way(recipe=Recipe(refit=False)),
     "without exact search": Way("uniform", Recipe(race=False)),
+    "without augmentation": Way(recipe=Recipe(augmented=False)),
     "without race": Way(recipe=Recipe(race=False)),
 }
 ABLATION_SPEED = 12

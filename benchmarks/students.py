@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compressor.latency import LatencyTable
-from compressor.pipeline import distilling, scoring, searching, stages
+from compressor.pipeline import distilling, labelling, scoring, searching, stages
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
@@ -126,7 +126,7 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
     prepared = stages.prepare(bench)
     ladder = stages.climb_ladder(bench, prepared)
     table = stages.build_table(bench, prepared, ladder)
-    stages.label(bench)
+    labelling.label(bench)
     space = scoring.score(bench)
     against = Against(bench, prepared, ladder)
     finalists = _finalists(bench, against, table, space, speed_up)

@@ -1,5 +1,7 @@
 """The default training of a student, without a recipe from the user: what is fixed, and what depends on the time."""
 
+import math
+
 from compressor.records.training import TrainPlan
 
 # Twice as many rows of a batch of 128 go through a small student in the same time as of 64 (benchmarks/log.md); where
@@ -10,7 +12,11 @@ MANY_STEPS = 2_000
 # Rows that are seen in all: nine passes over SST-2's 67,000; small sets are repeated, but not for ever.
 ROWS_SEEN = 600_000
 MAX_EPOCHS = 30
-TRAINING_SHARE = 0.25  # of the time budget, at most
+TRAINING_SHARE = 0.23  # of the time budget, at most
+# Changed copies are made until there are so many rows in all (three passes over them); the share of the time budget
+# that the teacher may take to answer them.
+DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.05
+MOST_COPIES = 16
 MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 25_000, 0.08
@@ -19,6 +25,13 @@ PROBE_STEPS = 24
 REPAIR_SHARE, REPAIR_RATE = 0.1, 0.5
 # With fewer than four rows a rank does little but wait for the others.
 MAX_RANKS = SMALL_BATCH // 4
+
+
+def copies_of(rows: int, *, rows_per_second: float, time_budget_s: float) -> int:
+    """Changed copies of every row: 0, or a power of two, so that later runs find the teacher's answers to them."""
+    affordable = COPYING_SHARE * time_budget_s * rows_per_second / rows
+    wanted = min(DISTINCT_ROWS / rows - 1, affordable, MOST_COPIES)
+    return 0 if wanted < 1 else 2 ** int(math.log2(wanted))
 
 
 def batch_of(rows: int) -> int:

@@ -31,6 +31,7 @@ from compressor.records.stages import Candidate, Confirmed, Distilled, Finalists
 from compressor.records.training import TrainPlan
 from compressor.score import mean_divergence, refit
 from compressor.space import inherit
+from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
 from compressor.train import FittingJob, faster_in_bfloat16, train
 
@@ -56,7 +57,7 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
     speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(starts)
     steps = bench.run.choose(
-        f"race{tag}.steps", lambda: race_steps(len(bench.train), examples_per_second=speed, seconds=seconds)
+        f"race{tag}.steps", lambda: race_steps(_rows(bench), examples_per_second=speed, seconds=seconds)
     )
     if steps == 0:
         bench.observer.note(f"no race of {len(starts)} finalists: the time budget has no room for it")
@@ -98,7 +99,7 @@ def distil(
     speed = bench.run.choose(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
     )
-    rows = len(bench.train)
+    rows = _rows(bench)
     reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
     steps = bench.run.choose(
         f"distil{tag}.steps",
@@ -129,6 +130,11 @@ def raced_path(bench: Workbench, tag: str, number: int) -> Path:
     return bench.run.file(f"raced{tag}-{number}.safetensors")
 
 
+def _rows(bench: Workbench) -> int:
+    """Of the text that is trained on, changed copies included."""
+    return len(Tokens.load(bench.run.file("tokens")))
+
+
 def _ranks(bench: Workbench) -> int:
     return ranks_on(bench.device_fingerprint.usable_cores)
 
@@ -139,7 +145,7 @@ def _seconds(bench: Workbench, reserved: float) -> float:
 
 
 def _plan(bench: Workbench, steps: int, *, repair: bool = False, bfloat16: bool = False) -> TrainPlan:
-    rows, ranks, seed = len(bench.train), _ranks(bench), bench.request.seed
+    rows, ranks, seed = _rows(bench), _ranks(bench), bench.request.seed
     return plan(steps, rows=rows, ranks=ranks, seed=seed, repair=repair, bfloat16=bfloat16)
 
 

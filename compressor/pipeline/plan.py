@@ -7,22 +7,18 @@
 The rest are times of stages that hardly depend on the teacher, as measured on 4 cores of a Zen 4 server.
 """
 
-import time
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, TRAINING_SHARE, batch_of, wanted_steps
+from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, TRAINING_SHARE, batch_of, copies_of, wanted_steps
+from compressor.pipeline.answering import tokens_per_second
 from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.memory import ladder_bytes
 from compressor.pipeline.scoring import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
-from compressor.records.latency import CompileOptions
 from compressor.records.units import format_seconds
 from compressor.score import passes_per_row
-from compressor.tasks.outputs import by_length
 
 FINALISTS = 3
 TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "search": 45.0}
@@ -83,9 +79,10 @@ class Plan:
 def make_plan(bench: Workbench) -> Plan:
     """Measure the teacher's speed on real text and derive the rest."""
     rows, tokens = len(bench.train), int(bench.train.lengths.sum())
-    speed = _tokens_per_second(bench)
-    label = tokens / speed
-    row = tokens / rows * 3 * STUDENT_SHARE / speed
+    speed = tokens_per_second(bench)
+    copies = copies_of(rows, rows_per_second=speed * rows / tokens, time_budget_s=bench.request.time_budget_s)
+    label, rows = (1 + copies) * tokens / speed, (1 + copies) * rows
+    row = (1 + copies) * tokens / rows * 3 * STUDENT_SHARE / speed
     wanted = wanted_steps(rows) * batch_of(rows) * row
     score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
     race = min(RACE_SHARE * bench.request.time_budget_s, FINALISTS * RACE_ROWS * row)
@@ -118,20 +115,3 @@ def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:
     label = next(stage.seconds for stage in plan.stages if stage.name == "label")
     seconds = min(epochs * 3 * label, share * plan.time_budget_s)
     return replace(plan, stages=(PlannedStage("finetune", seconds, if_needed=False), *plan.stages))
-
-
-def _tokens_per_second(bench: Workbench) -> float:
-    """Of the fp32 teacher on all cores."""
-    engine = bench.device.compile(
-        bench.teacher_graph.SerializeToString(), CompileOptions(bench.device_fingerprint.usable_cores)
-    )
-    chosen = np.random.default_rng(0).permutation(len(bench.train))[:2000]
-    sample = bench.train.select(chosen)
-    begin, done = time.monotonic(), 0
-    for batch in by_length(sample, batch_tokens=2048):
-        feeds = sample.padded(batch, bench.pad_id)
-        engine.run({name: feeds[name] for name in engine.inputs})
-        done += int(feeds["attention_mask"].sum())
-        if time.monotonic() - begin > PROBE_SECONDS:
-            break
-    return done / (time.monotonic() - begin)

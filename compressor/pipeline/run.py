@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
-from compressor.pipeline import distilling, finishing, scoring, searching, stages
+from compressor.pipeline import distilling, finishing, labelling, scoring, searching, stages
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.forecast import forecast
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
@@ -205,7 +205,7 @@ def _student(
         raise no_rung_left(bench, prepared.workload, ladder)
     bench.check_training_memory()
     table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
-    run.stage("label", Labels, lambda: stages.label(bench))
+    run.stage("label", Labels, lambda: labelling.label(bench))
     scored = tag if parent is not None else ""  # students of one teacher share its scores
     space = run.stage("score", ScoredSpace, lambda: scoring.score(bench, tag=scored, parent=parent), tag=scored)
     finalists = run.stage(

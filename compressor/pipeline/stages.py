@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from safetensors.torch import load_file
 
 from compressor.encoder import Encoder
@@ -11,7 +10,6 @@ from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
 from compressor.latency import refreshed
 from compressor.latency.store import TABLES, TableConditions, TableStore
-from compressor.pipeline.answering import teacher_answers
 from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
@@ -24,7 +22,6 @@ from compressor.records.promise import Workload, check_length
 from compressor.records.stages import (
     Candidate,
     Confirmed,
-    Labels,
     Ladder,
     Prepared,
     check_ladder,
@@ -34,7 +31,6 @@ from compressor.records.units import format_ms
 from compressor.search.ladder import climb
 from compressor.space import inherit
 from compressor.tasks import default_length, get_metric, length_summary, points
-from compressor.tasks.ragged import take
 
 PROBE_SECONDS = 1.0
 
@@ -161,16 +157,6 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     if kept is not None:
         return refreshed(bench.device, kept)
     return measured_table(bench.device, conditions, store, bench.observer)
-
-
-def label(bench: Workbench) -> Labels:
-    """The teacher's logits on the training text, on disk."""
-    answers, rows = teacher_answers(bench), bench.train_rows
-    per_token = bench.teacher.kind == "token-classification"
-    logits = answers[take(bench.corpus.offsets, rows)[0] if per_token else rows]
-    bench.train.save(bench.run.file("tokens"))
-    np.save(bench.run.file("logits.npy"), logits)
-    return Labels(*logits.shape)
 
 
 def source_encoder(bench: Workbench, parent: Candidate | None) -> Encoder:

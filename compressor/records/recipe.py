@@ -10,9 +10,11 @@ class Recipe:
     Attributes:
         refit: Output projections take over what the units did that a cut took away.
         race: Plain architectures are finalists too, and a short training decides.
+        augmented: Changed copies of small sets of text are trained on too.
         distilled: The student learns the teacher's outputs; else the labels.
     """
 
     refit: bool = True
     race: bool = True
+    augmented: bool = True
     distilled: bool = True

@@ -11,7 +11,7 @@ from compressor.tasks.reading import read_task
 from compressor.tasks.splits import carve, default_selection_size, selection_split
 from compressor.tasks.targets import IGNORED, Targets
 from compressor.tasks.tokenizer import TextTokenizer
-from compressor.tasks.tokens import Tokens
+from compressor.tasks.tokens import Tokens, joined
 
 __all__ = [
     "HELD_OUT",
@@ -34,6 +34,7 @@ __all__ = [
     "default_selection_size",
     "encode_split",
     "get_metric",
+    "joined",
     "length_summary",
     "metric_interval",
     "paired_bootstrap",

@@ -16,6 +16,8 @@ from compressor.tasks.tokens import Tokens
 
 _ROWS_AT_ONCE = 4096  # an Encoding takes a few kB: bounds memory, and still keeps all threads busy
 
+MASKS = ("[MASK]", "<mask>")  # as BERT and RoBERTa write it
+
 # What one row is to the tokenizer: a text, a pair, or words.
 Input = str | tuple[str, ...] | list[str]
 # Encodings that are short enough, and how long they were.
@@ -38,6 +40,19 @@ class TextTokenizer:
         self._direction: str = saved.get("direction", "right").lower()
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """Ids that are no text: marks of the begin, the end and the like."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        marks = self._tokenizer.encode("").ids
+        return frozenset({*marks, *(index for index, token in added.items() if token.special)})
+
+    @property
+    def mask_id(self) -> int | None:
+        """Id of the token that stands for a hidden one; None = there is none."""
+        found = (self._tokenizer.token_to_id(mask) for mask in MASKS)
+        return next((index for index in found if index is not None), None)
 
     def encode(self, texts: Sequence[tuple[str, ...]], *, max_length: int) -> Tokens:
         """Encode texts and pairs with their special tokens.

@@ -7,6 +7,7 @@ Nothing is padded before a batch is made, so the 67,349 phrases of SST-2 take 5.
 """
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -121,3 +122,20 @@ class Tokens:
             return cls(**{name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names})
         except (OSError, EOFError, ValueError, BorderError) as error:
             raise InputError(f"{path} is not a folder of tokens ({error}); delete it and run again") from error
+
+
+def joined(parts: Sequence[Tokens]) -> Tokens:
+    """The rows of several, one after the other."""
+    starts = np.cumsum([0, *(len(part.ids) for part in parts)])
+    offsets = [part.offsets[1:] + start for part, start in zip(parts, starts[:-1], strict=True)]
+    whole = all(part.full_lengths is None for part in parts)
+    return Tokens(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.type_ids for part in parts]),
+        np.concatenate([np.zeros(1, dtype=np.int64), *offsets]),
+        None if whole else np.concatenate([_full_lengths(part) for part in parts]),
+    )
+
+
+def _full_lengths(tokens: Tokens) -> Ints:
+    return tokens.lengths if tokens.full_lengths is None else tokens.full_lengths

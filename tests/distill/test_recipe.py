@@ -79,3 +79,19 @@ def test_the_speed_is_that_of_the_steps_behind_the_first_report(
     found = throughput.examples_per_second(object(), plan)  # type: ignore[arg-type]
     assert found == pytest.approx(expected)
     assert plans == [replace(plan, steps=recipe.PROBE_STEPS)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "per_second", "copies"),
+    [
+        (65_000, 1e9, 2),
+        (65_000, 1_000.0, 1),
+        (65_000, 700.0, 0),
+        (2_500, 1e9, 16),
+        (2_500, 100.0, 2),
+        (150_000, 1e9, 0),
+    ],
+    ids=["wanted", "what there is time for", "no time", "small", "small and slow", "large enough"],
+)
+def test_copies_fill_up_small_sets_as_the_time_allows(rows: int, per_second: float, copies: int) -> None:
+    assert recipe.copies_of(rows, rows_per_second=per_second, time_budget_s=1800.0) == copies

@@ -8,9 +8,12 @@ import pytest
 from pipeline_runs import Ask
 from tiny import Watcher
 
-from compressor.pipeline import stages
+from compressor.distill.recipe import MOST_COPIES
+from compressor.pipeline import labelling
 from compressor.pipeline.answering import ANSWERS, teacher_answers
 from compressor.pipeline.workbench import Workbench
+from compressor.records.recipe import Recipe
+from compressor.tasks import Tokens
 
 
 @pytest.fixture
@@ -44,10 +47,11 @@ def test_another_limit_and_seed_find_them(ask: Ask, tmp_path: Path, calls: list[
 def test_a_label_stage_takes_the_rows_that_are_trained_on(ask: Ask, tmp_path: Path) -> None:
     for seed in (0, 7):
         bench = bench_of(ask, tmp_path, seed=seed)
-        labels = stages.label(bench)
-        assert labels.rows == len(bench.train) == len(bench.corpus) - len(bench.selection.tokens)
+        labels = labelling.label(bench)
+        assert labels.rows == (1 + MOST_COPIES) * len(bench.train)
+        assert len(bench.train) == len(bench.corpus) - len(bench.selection.tokens)
         direct = bench.fp32_outputs(bench.teacher_graph, bench.train)
-        np.testing.assert_allclose(np.load(bench.run.file("logits.npy")), direct, atol=1e-5)
+        np.testing.assert_allclose(np.load(bench.run.file("logits.npy"))[: len(direct)], direct, atol=1e-5)
 
 
 def test_a_damaged_file_and_a_fresh_run_are_answered_anew(ask: Ask, tmp_path: Path, calls: list[int]) -> None:
@@ -73,3 +77,29 @@ def test_another_teacher_is_asked_itself(
     monkeypatch.setitem(other.__dict__, "teacher", replace(bench.canonical, digest="0" * 16))
     teacher_answers(other)
     assert len(calls) == 2
+
+
+def test_changed_copies_are_trained_on_with_the_teachers_answers_to_them(
+    ask: Ask, tmp_path: Path, calls: list[int]
+) -> None:
+    bench = bench_of(ask, tmp_path)
+    labels = labelling.label(bench)
+    tokens, logits = Tokens.load(bench.run.file("tokens")), np.load(bench.run.file("logits.npy"))
+    rows = len(bench.train)
+    assert labels.rows == len(tokens) == len(logits) == (1 + MOST_COPIES) * rows
+    np.testing.assert_array_equal(tokens.select(np.arange(rows)).ids, bench.train.ids)
+    changed = tokens.select(np.arange(rows, len(tokens)))
+    special = bench.tokenizer.special_ids
+    assert {changed.row(i)[0][0] for i in range(len(changed))} <= special  # every row still begins as it did
+    direct = bench.fp32_outputs(bench.teacher_graph, changed)
+    np.testing.assert_allclose(logits[rows:], direct, atol=1e-5)
+    asked = len(calls)
+    labelling.label(bench_of(ask, tmp_path, limit_ms=2.0))  # another limit finds the answers to the same copies
+    assert len(calls) == asked
+
+
+def test_a_recipe_without_copies_or_teacher_trains_on_the_text_alone(ask: Ask, tmp_path: Path) -> None:
+    for recipe in (Recipe(augmented=False), Recipe(distilled=False)):
+        bench = Workbench(replace(ask(1.0), recipe=recipe), cache=tmp_path / "cache", observer=Watcher(), fresh=False)
+        bench.observer.begin("label", "answer the text")
+        assert labelling.label(bench).rows == len(bench.train)

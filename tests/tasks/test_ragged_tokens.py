@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from compressor.errors import BorderError, InputError
-from compressor.tasks import Tokens
+from compressor.tasks import Tokens, joined
 
 ROWS = [[2, 4, 5, 3], [2, 3], [2, 6, 3]]
 TYPES = [[0, 0, 1, 1], [0, 0], [0, 0, 0]]
@@ -142,3 +142,15 @@ def test_load_refuses_damage(tmp_path: Path, damage: bytes | None) -> None:
 def test_arrays_must_fit(change: dict[str, np.ndarray], message: str) -> None:
     with pytest.raises(BorderError, match=message):
         replace(_tokens(ROWS), **change)
+
+
+def test_joined_tokens_are_the_rows_of_all_in_turn() -> None:
+    first, second = _tokens(ROWS, TYPES), _random(1)
+    both = joined([first, second])
+    assert len(both) == 43
+    for index in range(43):
+        part, row = (first, index) if index < 3 else (second, index - 3)
+        for found, expected in zip(both.row(index), part.row(row), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    assert both.truncated == second.truncated > 0
+    assert joined([first, first]).full_lengths is None

@@ -87,3 +87,18 @@ def test_damaged_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(InputError, match=r"tokenizer.json is not a tokenizer .*save it again"):
         TextTokenizer(tmp_path)
+
+
+def test_what_is_no_text_and_what_hides_some(tokenizer_folder: Path) -> None:
+    subject = TextTokenizer(tokenizer_folder)
+    assert {2, 3} <= subject.special_ids  # begin and end, as every row has them
+    assert not subject.special_ids & {4, 5, 6, 7, 8}
+    assert subject.mask_id is None
+    path = tokenizer_folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    mark = {"id": 9, "content": "<mask>", "special": True}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    content["added_tokens"].append({**mark, **flags})
+    path.write_text(json.dumps(content))
+    subject = TextTokenizer(tokenizer_folder)
+    assert subject.mask_id in subject.special_ids

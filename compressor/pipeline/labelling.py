@@ -1,0 +1,47 @@
+"""The stage that labels: the training text, and changed copies of it, with the teacher's answers to all of them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.distill.augmentation import Vocabulary, augmented
+from compressor.distill.recipe import copies_of
+from compressor.pipeline.answering import copies_answers, teacher_answers, tokens_per_second
+from compressor.pipeline.workbench import Workbench
+from compressor.records.stages import Labels
+from compressor.tasks import Tokens, joined
+from compressor.tasks.ragged import take
+
+
+def label(bench: Workbench) -> Labels:
+    """Text and the teacher's logits, on disk."""
+    answers, rows = teacher_answers(bench), bench.train_rows
+    per_token = bench.teacher.kind == "token-classification"
+    logits = answers[take(bench.corpus.offsets, rows)[0] if per_token else rows]
+    tokens = bench.train
+    if copies := _copies(bench):
+        more = _changed(bench, copies)
+        tokens, logits = joined([tokens, more]), np.concatenate([logits, copies_answers(bench, more, copies)])
+        bench.observer.note(f"{len(more)} changed copies of {len(bench.train)} rows are trained on too")
+    tokens.save(bench.run.file("tokens"))
+    np.save(bench.run.file("logits.npy"), logits)
+    return Labels(*logits.shape)
+
+
+def _copies(bench: Workbench) -> int:
+    """Changed copies of every row, as many as are wanted and as the teacher can answer in its share of the time."""
+    recipe, rows = bench.request.recipe, len(bench.train)
+    if not (recipe.augmented and recipe.distilled):
+        return 0
+
+    def affordable() -> int:
+        per_second = tokens_per_second(bench) / float(bench.train.lengths.mean())
+        return copies_of(rows, rows_per_second=per_second, time_budget_s=bench.request.time_budget_s)
+
+    return bench.run.choose("label.copies", affordable)
+
+
+def _changed(bench: Workbench, copies: int) -> Tokens:
+    embedding: NDArray[np.float32] = bench.canonical.encoder.embeddings.word.weight.detach().numpy()
+    special = {bench.pad_id, *bench.tokenizer.special_ids}
+    vocabulary = Vocabulary(embedding, special, bench.tokenizer.mask_id)
+    return augmented(bench.train, vocabulary, rows=copies * len(bench.train), seed=bench.request.seed)

@@ -1,0 +1,103 @@
+"""Changed copies of rows: what may change, how much of it does, and that nothing else does."""
+
+import numpy as np
+import pytest
+
+from compressor.distill.augmentation import CROPPED, MASKED, NEIGHBOURS, REPLACED, Vocabulary, augmented, nearest
+from compressor.tasks import Tokens
+
+CLS, SEP, MASK, UNUSED = 0, 1, 2, 3
+WORDS = 60
+RANDOM = np.random.default_rng(0)
+VOCABULARY = Vocabulary(
+    RANDOM.standard_normal((WORDS, 8)).astype(np.float32), special=(CLS, SEP, UNUSED), mask_id=MASK
+)
+
+
+def pairs(rows: int = 400) -> Tokens:
+    """Rows [CLS] a.. [SEP] b.. [SEP] with texts of 2 to 20 tokens."""
+    ids, types, lengths = [], [], []
+    for _ in range(rows):
+        first, second = (RANDOM.integers(4, WORDS, size=RANDOM.integers(2, 21)) for _ in range(2))
+        ids += [CLS, *first, SEP, *second, SEP]
+        types += [0] * (len(first) + 2) + [1] * (len(second) + 1)
+        lengths.append(len(first) + len(second) + 3)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return Tokens(np.array(ids, np.int32), np.array(types, np.uint8), offsets)
+
+
+TOKENS = pairs()
+
+
+def texts(tokens: Tokens, row: int) -> list[np.ndarray]:
+    """The two texts of a row."""
+    ids, types = tokens.row(row)
+    assert (ids[0], ids[-1]) == (CLS, SEP)
+    middle = int(np.flatnonzero(ids == SEP)[0])
+    assert types.tolist() == [0] * (middle + 1) + [1] * (len(ids) - middle - 1)
+    return [ids[1:middle], ids[middle + 1 : -1]]
+
+
+def test_the_same_seed_gives_the_same_copies_and_another_one_others() -> None:
+    first, again, other = (augmented(TOKENS, VOCABULARY, rows=900, seed=seed) for seed in (5, 5, 6))
+    assert len(first) == len(other) == 900
+    np.testing.assert_array_equal(first.ids, again.ids)
+    np.testing.assert_array_equal(first.offsets, again.offsets)
+    assert not np.array_equal(first.ids[:200], other.ids[:200])
+
+
+def test_the_shape_of_a_pair_is_kept_and_neither_text_is_lost() -> None:
+    copies = augmented(TOKENS, VOCABULARY, rows=900, seed=1)
+    for row in range(len(copies)):
+        parts = texts(copies, row)
+        assert min(len(part) for part in parts) >= 1
+        assert not set(np.concatenate(parts).tolist()) & {CLS, SEP, UNUSED}
+
+
+def test_as_many_tokens_and_rows_change_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compressor.distill.augmentation.CROPPED", 0.0)
+    copies = augmented(TOKENS, VOCABULARY, rows=4 * len(TOKENS), seed=2)
+    order = np.resize(np.random.default_rng(2).permutation(len(TOKENS)), 4 * len(TOKENS))
+    source = TOKENS.select(order)
+    np.testing.assert_array_equal(copies.offsets, source.offsets)
+    text = ~np.isin(source.ids, (CLS, SEP))
+    np.testing.assert_array_equal(copies.ids[~text], source.ids[~text])
+    masked, changed = copies.ids == MASK, copies.ids != source.ids
+    np.testing.assert_allclose([masked[text].mean(), (changed & ~masked)[text].mean()], [MASKED, REPLACED], atol=0.01)
+    near = nearest(VOCABULARY, np.arange(WORDS))
+    changed &= text & ~masked
+    assert all(new in near[old] for new, old in zip(copies.ids[changed], source.ids[changed], strict=True))
+
+
+def test_a_crop_is_a_run_of_one_of_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compressor.distill.augmentation.MASKED", 0.0)
+    monkeypatch.setattr("compressor.distill.augmentation.REPLACED", 0.0)
+    copies = augmented(TOKENS, VOCABULARY, rows=3 * len(TOKENS), seed=3)
+    order = np.resize(np.random.default_rng(3).permutation(len(TOKENS)), 3 * len(TOKENS))
+    cropped = 0
+    for row, origin in enumerate(order):
+        before, after = texts(TOKENS, int(origin)), texts(copies, row)
+        shorter = [len(a) < len(b) for a, b in zip(after, before, strict=True)]
+        assert sum(shorter) <= 1
+        for a, b in zip(after, before, strict=True):
+            windows = np.lib.stride_tricks.sliding_window_view(b, len(a))
+            assert (windows == a).all(1).any()
+        cropped += any(shorter)
+    assert cropped / len(order) == pytest.approx(CROPPED, abs=0.04)  # a run may by chance be the whole text
+
+
+def test_the_nearest_are_those_of_the_largest_cosine_without_itself_and_special_ones() -> None:
+    unit = VOCABULARY.embedding / np.linalg.norm(VOCABULARY.embedding, axis=1, keepdims=True)
+    found = nearest(VOCABULARY, np.array([7, 30]))
+    assert found.shape == (2, NEIGHBOURS)
+    for row, token in zip(found, (7, 30), strict=True):
+        order = [int(i) for i in np.argsort(-(unit @ unit[token])) if i not in (token, CLS, SEP, MASK, UNUSED)]
+        assert row.tolist() == order[:NEIGHBOURS]
+
+
+def test_without_a_mask_and_with_a_few_words_it_still_works() -> None:
+    few = Vocabulary(VOCABULARY.embedding[:9], special=(CLS, SEP), mask_id=None)
+    tokens = Tokens(np.array([CLS, 4, 5, SEP, CLS, SEP], np.int32), np.zeros(6, np.uint8), np.array([0, 4, 6]))
+    copies = augmented(tokens, few, rows=50, seed=0)
+    assert copies.ids.max() < 9
+    assert sorted(set(copies.lengths.tolist()))[0] == 2  # a row without text stays as it is
