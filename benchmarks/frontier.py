@@ -46,7 +46,7 @@ LENGTH = 56
 WORK = ROWS / "frontier"
 SPEEDS = {5: 0.1, 12: 0.6, 20: 1.8, 30: 3.5}  # speed-up -> points that may be lost
 SEEDS = (0, 1, 2)
-PLAIN = Recipe(refit=False, race=False, augmented=False)
+PLAIN = Recipe(refit=False, race=False, augmented=False, staged=False)
 WAYS = {
     "ours": Way(),
     "fewer": Way("fewer-layers", PLAIN),
@@ -57,6 +57,7 @@ ABLATED = {
     "whole recipe": Way(),
     "without refit": Way(recipe=Recipe(refit=False)),
     "without exact search": Way("uniform", Recipe(race=False)),
+    "without staging": Way(recipe=Recipe(staged=False)),
     "without augmentation": Way(recipe=Recipe(augmented=False)),
     "without race": Way(recipe=Recipe(race=False)),
 }
@@ -64,7 +65,7 @@ ABLATION_SPEED = 12
 # Student-t at 97.5 %, by degrees of freedom.
 T_QUANTILES = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571}
 LIMITS = "2.7ms,1.15ms,0.7ms"
-QUICK_SPEEDS = (5, 12)
+QUICK_SPEEDS, QUICK_BUDGET_S = (5, 12), 400.0
 
 
 def pooled(training: str) -> Path:
@@ -91,11 +92,13 @@ class Frontier:
         self.all: list[dict[str, Any]] = []
         self._code = [CHECKOUT / "compressor", CHECKOUT / "benchmarks" / "students.py"]
 
-    def student(self, name: str, way: Way, speed: int, seed: int, training: str) -> dict[str, Any]:
+    def student(
+        self, name: str, way: Way, speed: int, seed: int, training: str, *, time_budget_s: float = 1800.0
+    ) -> dict[str, Any]:
         """One student."""
         data = pooled(training)
-        key = content_hash([*self._code, data], [str(way), speed, seed])
-        job = Job(TEACHER, data, LENGTH, seed)
+        key = content_hash([*self._code, data], [str(way), speed, seed, time_budget_s])
+        job = Job(TEACHER, data, LENGTH, seed, time_budget_s=time_budget_s)
 
         def make() -> dict[str, Any]:
             return make_student(job, way, speed_up=speed, cache=WORK / "cache")
@@ -128,7 +131,7 @@ def main() -> None:
 def _quick(frontier: Frontier) -> list[Check]:
     training = "train_sentences"
     found = {
-        (way, speed): frontier.student(way, WAYS[way], speed, 0, training)["drop"]
+        (way, speed): frontier.student(way, WAYS[way], speed, 0, training, time_budget_s=QUICK_BUDGET_S)["drop"]
         for speed in QUICK_SPEEDS
         for way in ("ours", "uniform")
     }

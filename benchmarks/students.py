@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compressor.latency import LatencyTable
+from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, WHOLE, intermediate_ms
 from compressor.pipeline import distilling, labelling, scoring, searching, stages
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
-from compressor.records.latency import LatencySummary
+from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.promise import Budget
 from compressor.records.recipe import Recipe
 from compressor.records.request import CompressRequest
 from compressor.records.score import ScoredSpace
-from compressor.records.stages import Finalists, Ladder, Prepared
+from compressor.records.stages import Candidate, Finalists, Ladder, Prepared
 from compressor.runtimes import engine_subject, time_interleaved
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import summarise
@@ -127,13 +127,20 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
     ladder = stages.climb_ladder(bench, prepared)
     table = stages.build_table(bench, prepared, ladder)
     labelling.label(bench)
-    space = scoring.score(bench)
+    space, parent, part = scoring.score(bench), None, WHOLE
     against = Against(bench, prepared, ladder)
-    finalists = _finalists(bench, against, table, space, speed_up)
-    raced = distilling.race(bench, finalists, tag="")
+    limit_ms, recipe = against.teacher_ms / speed_up, bench.request.recipe
+    between_ms = intermediate_ms(limit_ms, ladder.fastest.latency.p50_ms) if recipe.staged else None
+    if between_ms is not None:
+        part, first = BEHIND_ASSISTANT, _found(bench, against, table, space, between_ms, race=False).students[0]
+        distilling.distil(bench, ladder, first, tag="-assistant", part=ASSISTANT)
+        parent = Candidate("assistant", "-assistant", against.rung.precision, against.rung.options, first)
+        space = scoring.score(bench, tag="-of-assistant", parent=parent)
+    finalists = _found(bench, against, table, space, limit_ms, race=recipe.race, parent=parent)
+    raced = distilling.race(bench, finalists, tag="", parent=parent)
     student = finalists.students[raced.winner]
     start = distilling.raced_path(bench, "", raced.winner) if raced.divergences else None
-    distilled = distilling.distil(bench, ladder, student, tag="", raced=start)
+    distilled = distilling.distil(bench, ladder, student, tag="", part=part, raced=start, parent=parent)
     return {
         **_facts(bench, against, stages.student_encoder(bench, student, tag="")),
         "layers": " ".join(f"{layer.heads}/{layer.neurons}" for layer in student.architecture.layers),
@@ -143,11 +150,18 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
     }
 
 
-def _finalists(
-    bench: Workbench, against: Against, table: LatencyTable, space: ScoredSpace, speed_up: float
+def _found(
+    bench: Workbench,
+    against: Against,
+    table: LatencyTable,
+    space: ScoredSpace,
+    limit_ms: float,
+    *,
+    race: bool,
+    parent: Candidate | None = None,
 ) -> Finalists:
-    source = bench.canonical.encoder
-    limit_ms = against.teacher_ms / speed_up
+    """Architectures whose median keeps the limit."""
+    source = stages.source_encoder(bench, parent)
 
     def measure(solution: Solution) -> tuple[LatencySummary, float]:
         student = inherit(source, space.cut(solution.widths))
@@ -156,7 +170,7 @@ def _finalists(
         return summary, summary.p50_ms
 
     problem = SearchProblem(source.architecture, space, table, limit_ms * 1e3)
-    return searching.find(bench, problem, measure, lambda: 1.0, race=bench.request.recipe.race)
+    return searching.find(bench, problem, measure, lambda: 1.0, race=race)
 
 
 def _facts(bench: Workbench, against: Against, student: Any) -> dict[str, Any]:

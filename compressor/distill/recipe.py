@@ -1,6 +1,7 @@
 """The default training of a student, without a recipe from the user: what is fixed, and what depends on the time."""
 
 import math
+from dataclasses import dataclass
 
 from compressor.records.training import TrainPlan
 
@@ -12,7 +13,6 @@ MANY_STEPS = 2_000
 # Rows that are seen in all: nine passes over SST-2's 67,000; small sets are repeated, but not for ever.
 ROWS_SEEN = 600_000
 MAX_EPOCHS = 30
-TRAINING_SHARE = 0.23  # of the time budget, at most
 # Changed copies are made until there are so many rows in all (three passes over them); the share of the time budget
 # that the teacher may take to answer them.
 DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.05
@@ -21,10 +21,32 @@ MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 25_000, 0.08
 PROBE_STEPS = 24
-# A trained student that was cut a little further: a tenth of the training at half the rate.
-REPAIR_SHARE, REPAIR_RATE = 0.1, 0.5
 # With fewer than four rows a rank does little but wait for the others.
 MAX_RANKS = SMALL_BATCH // 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training of those that make a student.
+
+    Attributes:
+        rows: Share of the rows that are seen in all.
+        rate: Factor on the learning rate.
+        budget: Share of the time budget that it takes at most.
+    """
+
+    rows: float
+    rate: float
+    budget: float
+
+
+# A student cut out of its teacher; or an assistant, and a student cut out of that; a student that is cut once more.
+WHOLE = Part(1.0, 1.0, 0.23)
+ASSISTANT, BEHIND_ASSISTANT = Part(0.25, 1.0, 0.07), Part(0.75, 1.0, 0.16)
+REPAIR = Part(0.1, 0.5, 0.05)
+# A limit below this share of the fastest teacher's latency is reached in two cuts, at half the way on a logarithmic
+# scale: units that an assistant has learnt to do without are given up at less damage.
+DEEP = 0.3
 
 
 def copies_of(rows: int, *, rows_per_second: float, time_budget_s: float) -> int:
@@ -39,16 +61,25 @@ def batch_of(rows: int) -> int:
     return BATCH if _rows_seen(rows) >= MANY_STEPS * BATCH else SMALL_BATCH
 
 
-def wanted_steps(rows: int, *, repair: bool = False) -> int:
+def wanted_steps(rows: int, part: Part = WHOLE) -> int:
     """Steps that the recipe takes where there is time for them."""
-    share = REPAIR_SHARE if repair else 1.0
-    return max(MIN_STEPS, int(share * (_rows_seen(rows) // batch_of(rows))))
+    return max(MIN_STEPS, int(part.rows * (_rows_seen(rows) // batch_of(rows))))
 
 
-def fitting_steps(rows: int, *, examples_per_second: float, seconds: float, repair: bool = False) -> int:
+def fitting_steps(rows: int, *, examples_per_second: float, seconds: float, part: Part = WHOLE) -> int:
     """The wanted steps, or as many as fit into the time that is left."""
     affordable = int(seconds * examples_per_second / batch_of(rows))
-    return max(MIN_STEPS, min(wanted_steps(rows, repair=repair), affordable))
+    return max(MIN_STEPS, min(wanted_steps(rows, part), affordable))
+
+
+def intermediate_ms(limit_ms: float, teacher_ms: float) -> float | None:
+    """The limit of an assistant; None = the teacher can be cut at once.
+
+    Args:
+        limit_ms: Of the student.
+        teacher_ms: The teacher's latency in the same precision.
+    """
+    return math.sqrt(limit_ms * teacher_ms) if limit_ms < DEEP * teacher_ms else None
 
 
 def race_steps(rows: int, *, examples_per_second: float, seconds: float) -> int:
@@ -62,10 +93,10 @@ def ranks_on(cores: int) -> int:
     return min(cores, MAX_RANKS)
 
 
-def plan(steps: int, *, rows: int, ranks: int, seed: int, repair: bool = False, bfloat16: bool = False) -> TrainPlan:
+def plan(steps: int, *, rows: int, ranks: int, seed: int, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
     """A training of that many steps on `ranks` processes, as many as `ranks_on` says, of text of so many rows."""
     batch = batch_of(rows)
-    rate = (LEARNING_RATE if batch == BATCH else SMALL_RATE) * (REPAIR_RATE if repair else 1.0)
+    rate = part.rate * (LEARNING_RATE if batch == BATCH else SMALL_RATE)
     return TrainPlan(
         steps=steps, batch=batch - batch % ranks, learning_rate=rate, ranks=ranks, seed=seed, bfloat16=bfloat16
     )

@@ -8,8 +8,12 @@ from safetensors.torch import load_file, save_file
 
 from compressor.distill import distillation_loss
 from compressor.distill.recipe import (
+    ASSISTANT,
+    BEHIND_ASSISTANT,
     RACE_SHARE,
-    TRAINING_SHARE,
+    REPAIR,
+    WHOLE,
+    Part,
     fitting_steps,
     plan,
     race_steps,
@@ -40,7 +44,7 @@ from compressor.train import FittingJob, faster_in_bfloat16, train
 FINISHING_SECONDS, REPAIR_SECONDS = 90.0, 95.0
 
 
-def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
+def race(bench: Workbench, finalists: Finalists, *, tag: str, parent: Candidate | None = None) -> Raced:
     """Train every finalist for a moment; the one whose answers are then nearest to the teacher's wins.
 
     Divergences before any training, let alone sums of damages, rank architectures of different depth wrongly.
@@ -49,10 +53,11 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         bench: What all stages share.
         finalists: Architectures that keep the limit.
         tag: Of its files and choices.
+        parent: What was cut; None = the teacher.
     """
     if len(finalists.students) == 1:
         return Raced(0, ())
-    starts = [_start(bench, confirmed, None, f"{tag}-{i}") for i, confirmed in enumerate(finalists.students)]
+    starts = [_start(bench, confirmed, parent, f"{tag}-{i}") for i, confirmed in enumerate(finalists.students)]
     job = _job(bench, finalists.students[0], starts[0])
     speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(starts)
@@ -80,6 +85,7 @@ def distil(
     confirmed: Confirmed,
     *,
     tag: str,
+    part: Part = WHOLE,
     raced: Path | None = None,
     parent: Candidate | None = None,
 ) -> Distilled:
@@ -90,29 +96,28 @@ def distil(
         ladder: Names the precision that the student will run in.
         confirmed: The student.
         tag: Of its files and choices, so that one run can train several.
+        part: Which training of those that the recipe knows.
         raced: Its weights after a race, where it goes on.
         parent: What is cut; None = the teacher.
     """
-    repair = parent is not None
     job = _job(bench, confirmed, raced or _start(bench, confirmed, parent, tag))
     bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, _plan(bench, 1))))
     speed = bench.run.choose(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
     )
     rows = _rows(bench)
-    reserved = FINISHING_SECONDS + (0.0 if repair else REPAIR_SECONDS)
     steps = bench.run.choose(
         f"distil{tag}.steps",
-        lambda: fitting_steps(rows, examples_per_second=speed, seconds=_seconds(bench, reserved), repair=repair),
+        lambda: fitting_steps(rows, examples_per_second=speed, seconds=_seconds(bench, part), part=part),
     )
     bench.observer.note(
         f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {_ranks(bench)} rank(s)"
         + (", products in bfloat16" if bfloat16 else "")
-        + ("" if steps >= wanted_steps(rows, repair=repair) else ", as many as the time budget allows")
+        + ("" if steps >= wanted_steps(rows, part) else ", as many as the time budget allows")
     )
     train(
         job,
-        _plan(bench, steps, repair=repair, bfloat16=bfloat16),
+        _plan(bench, steps, part=part, bfloat16=bfloat16),
         weights_path(bench, tag),
         checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
         progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
@@ -139,14 +144,17 @@ def _ranks(bench: Workbench) -> int:
     return ranks_on(bench.device_fingerprint.usable_cores)
 
 
-def _seconds(bench: Workbench, reserved: float) -> float:
-    """That a training may take, when so much time is kept for what comes behind it."""
-    return min(TRAINING_SHARE * bench.request.time_budget_s, bench.seconds_left - reserved)
+def _seconds(bench: Workbench, part: Part) -> float:
+    """That a training may take; time is kept for what comes behind it."""
+    budget = bench.request.time_budget_s
+    behind = {ASSISTANT: BEHIND_ASSISTANT.budget * budget, REPAIR: -REPAIR_SECONDS}
+    reserved = FINISHING_SECONDS + REPAIR_SECONDS + behind.get(part, 0.0)
+    return min(part.budget * budget, bench.seconds_left - reserved)
 
 
-def _plan(bench: Workbench, steps: int, *, repair: bool = False, bfloat16: bool = False) -> TrainPlan:
+def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
     rows, ranks, seed = _rows(bench), _ranks(bench), bench.request.seed
-    return plan(steps, rows=rows, ranks=ranks, seed=seed, repair=repair, bfloat16=bfloat16)
+    return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
 
 
 def _job(bench: Workbench, confirmed: Confirmed, weights: Path) -> FittingJob:

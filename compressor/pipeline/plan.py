@@ -9,7 +9,7 @@ The rest are times of stages that hardly depend on the teacher, as measured on 4
 
 from dataclasses import dataclass, replace
 
-from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, TRAINING_SHARE, batch_of, copies_of, wanted_steps
+from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, WHOLE, batch_of, copies_of, wanted_steps
 from compressor.pipeline.answering import tokens_per_second
 from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.forecast import Forecast
@@ -88,7 +88,7 @@ def make_plan(bench: Workbench) -> Plan:
     race = min(RACE_SHARE * bench.request.time_budget_s, FINALISTS * RACE_ROWS * row)
     known = {**TYPICAL_SECONDS, "label": label, "score": score, "race": race}
     left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
-    known["distil"] = max(1.0, min(wanted, left, TRAINING_SHARE * bench.request.time_budget_s))
+    known["distil"] = max(1.0, min(wanted, left, WHOLE.budget * bench.request.time_budget_s))
     cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "race", "distil")
     stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]

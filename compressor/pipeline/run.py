@@ -10,29 +10,23 @@ from pathlib import Path
 
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
-from compressor.pipeline import distilling, finishing, labelling, scoring, searching, stages
+from compressor.pipeline import distilling, finishing, stages
+from compressor.pipeline.cutting import Cutter
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.forecast import forecast
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
 from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
-from compressor.pipeline.uncut import no_rung_left
 from compressor.pipeline.workbench import Workbench
-from compressor.records.latency import LatencyTable
 from compressor.records.observer import Observer
 from compressor.records.promise import Reason, Verdict, exit_code
 from compressor.records.request import CompressRequest
 from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
-from compressor.records.score import ScoredSpace
 from compressor.records.stages import (
     Candidate,
     Comparison,
-    Distilled,
-    Finalists,
-    Labels,
     Ladder,
     Prepared,
-    Raced,
     Rung,
 )
 from compressor.records.units import format_ms
@@ -153,7 +147,8 @@ def _candidates(
             yield _unpruned(rung)
     if results and bench.teacher.architecture is None:
         return
-    student, _ = _student(bench, run, prepared, ladder, limit_ms=limit_ms, tag="")
+    cutter = Cutter(bench, run, prepared, ladder)
+    student, _ = cutter.student(limit_ms, tag="")
     yield student
     while set(results[-1].reasons) <= LATENCY_REASONS and _time_for(
         bench, f"repair-{len(results) + 1}", distilling.REPAIR_SECONDS
@@ -165,16 +160,7 @@ def _candidates(
         )
         tails = tuple(planned_tail(r.latency.summary, bench.request.budget.percentile) for r in results)
         try:
-            student, _ = _student(
-                bench,
-                run,
-                prepared,
-                ladder,
-                limit_ms=limit_ms,
-                tag=f"-{len(results) + 1}",
-                parent=student,
-                tails=tails,
-            )
+            student, _ = cutter.cut_further(student, limit_ms, tag=f"-{len(results) + 1}", tails=tails)
         except InfeasibleError as error:
             bench.observer.note(str(error))
             return
@@ -185,48 +171,6 @@ def _unpruned(rung: Rung) -> Candidate:
     return Candidate(ROW_NAMES[rung.precision], f"-teacher-{rung.precision}", rung.precision, rung.options)
 
 
-def _student(
-    bench: Workbench,
-    run: Runner,
-    prepared: Prepared,
-    ladder: Ladder,
-    *,
-    limit_ms: float,
-    tag: str,
-    parent: Candidate | None = None,
-    tails: tuple[float, ...] = (),
-) -> tuple[Candidate, Distilled]:
-    """Search and train a student for a limit, cut out of the teacher or of a student that was trained before.
-
-    Raises:
-        InfeasibleError: No student keeps the limit, or the teacher cannot be cut.
-    """
-    if bench.teacher.architecture is None:
-        raise no_rung_left(bench, prepared.workload, ladder)
-    bench.check_training_memory()
-    table = run.stage("table", LatencyTable, lambda: stages.build_table(bench, prepared, ladder))
-    run.stage("label", Labels, lambda: labelling.label(bench))
-    scored = tag if parent is not None else ""  # students of one teacher share its scores
-    space = run.stage("score", ScoredSpace, lambda: scoring.score(bench, tag=scored, parent=parent), tag=scored)
-    finalists = run.stage(
-        "search",
-        Finalists,
-        lambda: searching.search(bench, prepared, ladder, table, space, limit_ms=limit_ms, parent=parent, tails=tails),
-        tag=tag,
-    )
-    raced = run.stage("race", Raced, lambda: distilling.race(bench, finalists, tag=tag), tag=tag)
-    confirmed = finalists.students[raced.winner]
-    start = distilling.raced_path(bench, tag, raced.winner) if raced.divergences else None
-    distilled = run.stage(
-        "distil",
-        Distilled,
-        lambda: distilling.distil(bench, ladder, confirmed, tag=tag, raced=start, parent=parent),
-        tag=tag,
-    )
-    rung = ladder.fastest
-    return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled
-
-
 def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> Candidate:
     """No limit was given: the fastest candidate that keeps the accuracy budget on the selection split.
 
@@ -235,7 +179,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
     kept = [rung for rung in ladder.rungs if rung.keeps_accuracy and rung.keeps_size] or [ladder.rungs[0]]
     rung = min(kept, key=lambda r: r.latency.p50_ms)
     best = _unpruned(rung)
-    spent = 0.0
+    cutter, spent = Cutter(bench, run, prepared, ladder), 0.0
     for share in WALK:
         if not _time_for(bench, f"walk-1-{round(1 / share)}", spent + distilling.FINISHING_SECONDS):
             bench.observer.note("the time budget ends the walk to lower limits")
@@ -243,9 +187,7 @@ def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> 
         begin = bench.elapsed
         limit_ms = share * ladder.fastest.latency.p95_ms
         try:
-            student, distilled = _student(
-                bench, run, prepared, ladder, limit_ms=limit_ms, tag=f"-1-{round(1 / share)}"
-            )
+            student, distilled = cutter.student(limit_ms, tag=f"-1-{round(1 / share)}")
         except InfeasibleError as error:
             bench.observer.note(str(error))
             break

@@ -34,6 +34,7 @@ def search(
     space: ScoredSpace,
     *,
     limit_ms: float,
+    race: bool,
     parent: Candidate | None = None,
     tails: tuple[float, ...] = (),
 ) -> Finalists:
@@ -49,8 +50,8 @@ def search(
         table: Costs of the ops.
         space: Levels and damages.
         limit_ms: The promise.
-        parent: What is cut, the one that was scored; None = the teacher. A student that was trained has no other
-            finalists: it is cut a little further.
+        race: Whether there are other finalists than that of the wanted search.
+        parent: What is cut, the one that was scored; None = the teacher.
         tails: Planned percentile over median, where it was measured before.
     """
     rung = ladder.fastest
@@ -63,7 +64,7 @@ def search(
     measure = _measure(bench, prepared, ladder, space, seen, parent=parent)
     shape = source_encoder(bench, parent).architecture
     problem = SearchProblem(shape, space, table, limit_ms * 1e3)
-    return find(bench, problem, measure, lambda: max(seen), race=parent is None and bench.request.recipe.race)
+    return find(bench, problem, measure, lambda: max(seen), race=race)
 
 
 def find(

@@ -10,11 +10,13 @@ class Recipe:
     Attributes:
         refit: Output projections take over what the units did that a cut took away.
         race: Plain architectures are finalists too, and a short training decides.
+        staged: A deep cut is made in two, the second out of a student that was trained for a while.
         augmented: Changed copies of small sets of text are trained on too.
         distilled: The student learns the teacher's outputs; else the labels.
     """
 
     refit: bool = True
     race: bool = True
+    staged: bool = True
     augmented: bool = True
     distilled: bool = True

@@ -95,3 +95,15 @@ def test_the_speed_is_that_of_the_steps_behind_the_first_report(
 )
 def test_copies_fill_up_small_sets_as_the_time_allows(rows: int, per_second: float, copies: int) -> None:
     assert recipe.copies_of(rows, rows_per_second=per_second, time_budget_s=1800.0) == copies
+
+
+def test_a_deep_cut_is_made_in_two() -> None:
+    assert recipe.intermediate_ms(3.0, 6.0) is None
+    assert recipe.intermediate_ms(1.0, 4.0) == 2.0
+    shares = recipe.ASSISTANT.budget + recipe.BEHIND_ASSISTANT.budget
+    assert shares == pytest.approx(recipe.WHOLE.budget)  # two cuts take the time of one
+
+
+def test_a_repair_is_short_and_slow() -> None:
+    assert recipe.wanted_steps(67_349, recipe.REPAIR) == 468
+    assert recipe.plan(1, rows=67_349, ranks=1, seed=0, part=recipe.REPAIR).learning_rate == 2e-4

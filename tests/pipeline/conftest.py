@@ -31,7 +31,7 @@ def one_quiet_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbench, "fingerprint", lambda: here)
     monkeypatch.setitem(opening.DEVICES, "fake", FakeDevice)
     # A race as short as may be, whatever the speed of the machine: its length depends on the clock otherwise.
-    monkeypatch.setattr(recipe, "RACE_ROWS", recipe.MIN_STEPS * recipe.SMALL_BATCH)
+    monkeypatch.setattr(recipe, "RACE_ROWS", recipe.MIN_STEPS * recipe.BATCH)
     monkeypatch.setattr(distilling, "RACE_SHARE", 0.9)
 
 
