@@ -66,7 +66,7 @@ BEHIND_CHECKPOINT = KillPoint(
     "distil behind a checkpoint", "distil", lambda lines, run: any(run.glob("checkpoint*.safetensors"))
 )
 EVERYWHERE = (
-    *(begun(stage) for stage in ("prepare", "ladder", "table", "label", "score", "search")),
+    *(begun(stage) for stage in ("prepare", "ladder", "table", "label", "score", "search", "race")),
     *(BEFORE_CHECKPOINT, BEHIND_CHECKPOINT),
     *(begun(stage) for stage in ("export", "verify", "compare", "report")),
 )

@@ -33,7 +33,8 @@ def test_without_a_race_the_exact_search_decides(ask: Ask, run: Run, teacher_ms:
     watcher = Watcher()
     request = replace(ask(TIGHT * teacher_ms[Precision.INT8]), recipe=Recipe(race=False))
     with pytest.raises(StoppedError):
-        run(request, watcher=watcher, stop_after="race")
+        run(request, watcher=watcher, stop_after="distil")
+    assert "race" not in watcher.begun
     assert not any("finalist" in note for note in watcher.notes)
 
 

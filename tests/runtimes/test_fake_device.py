@@ -70,11 +70,11 @@ def test_time_grows_with_every_width_and_with_the_shape(precision: Precision) ->
 
 @pytest.mark.parametrize(("precision", "rate"), [(Precision.FP32, 10), (Precision.INT8, 40)])
 def test_products_count_the_rows_that_they_have(precision: Precision, rate: int) -> None:
-    """By hand: all tokens before the last attention, keys and values of it too; one row per input behind it."""
+    """By hand: all tokens before the last attention; from it on one row per input, in it one per head."""
     shape = tiny((2, 32), (1, 16), (0, 48), hidden=16, head_size=8, classes=3)
     batch, length, hidden = 2, 7, 16
-    everywhere = 4 * hidden * 16 + 2 * hidden * 32 + 2 * hidden * 8
-    first = 2 * hidden * 8 + 2 * hidden * 16 + 2 * hidden * 48
+    everywhere = 4 * hidden * 16 + 2 * hidden * 32
+    first = 4 * hidden * 8 + 2 * hidden * 16 + 2 * hidden * 48
     head = hidden * hidden + hidden * 3  # in float32 always
     expected = 2 * batch * ((length * everywhere + first) / rate + head / 10)
     model = apply_precision(random_encoder(shape).emit(), precision)

@@ -16,5 +16,5 @@ class TestSearchers(SearcherContract):
 
 
 def test_an_unknown_search_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"--search: expected one of exact, got 'exakt'"):
+    with pytest.raises(InputError, match=r"--search: expected one of exact, uniform, fewer-layers, got 'exakt'"):
         get_searcher("exakt")

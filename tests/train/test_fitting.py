@@ -158,7 +158,8 @@ def test_training_brings_the_student_to_the_teacher_and_leaves_the_tables(job: F
     setup.model.load_state_dict(trained)
     assert setup.step(setup.model, every).item() < 0.3 * before
     same = {name for name, value in trained.items() if torch.equal(value, inherited[name])}
-    assert same == FROZEN
+    # Of one query, what every key has in common drops out of the softmax.
+    assert same == FROZEN | {"layers.2.attention.key.bias"}
 
 
 def test_the_seed_decides_the_weights(job: FittingJob) -> None:
