@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, REPAIR, WHOLE, Part, intermediate_ms
 from compressor.pipeline import distilling, labelling, scoring, searching, stages
@@ -48,7 +49,7 @@ class Cutter:
         if between_ms is None:
             return self._cut(space, limit_ms, WHOLE, tag=tag, race=recipe.race)
         self.bench.observer.note(f"a deep cut, made in two: first to {format_ms(between_ms)}")
-        assistant, _ = self._cut(space, between_ms, ASSISTANT, tag=f"{tag}-assistant")
+        assistant = self._assistant(space, between_ms, tag=f"{tag}-assistant")
         space = self._scores_of(assistant)
         return self._cut(space, limit_ms, BEHIND_ASSISTANT, tag=tag, parent=assistant, race=recipe.race)
 
@@ -65,6 +66,15 @@ class Cutter:
             InfeasibleError: Nothing of it keeps the limit.
         """
         return self._cut(self._scores_of(student), limit_ms, REPAIR, tag=tag, parent=student, tails=tails)
+
+    def _assistant(self, space: ScoredSpace, limit_ms: float, *, tag: str) -> Candidate:
+        finalists = self.run.stage(
+            "search",
+            Finalists,
+            lambda: searching.sketch(self.bench, self.prepared, self.ladder, self._table, space, limit_ms=limit_ms),
+            tag=tag,
+        )
+        return self._trained(finalists.students[0], ASSISTANT, tag=tag)[0]
 
     @cached_property
     def _table(self) -> LatencyTable:
@@ -115,14 +125,24 @@ class Cutter:
             )
         confirmed = finalists.students[raced.winner]
         start = distilling.raced_path(bench, tag, raced.winner) if raced.divergences else None
+        return self._trained(confirmed, part, tag=tag, start=start, parent=parent)
+
+    def _trained(
+        self,
+        confirmed: Confirmed,
+        part: Part,
+        *,
+        tag: str,
+        start: Path | None = None,
+        parent: Candidate | None = None,
+    ) -> Student:
         distilled = self.run.stage(
             "distil",
             Distilled,
-            lambda: distilling.distil(bench, self.ladder, confirmed, tag=tag, part=part, raced=start, parent=parent),
+            lambda: distilling.distil(
+                self.bench, self.ladder, confirmed, tag=tag, part=part, raced=start, parent=parent
+            ),
             tag=tag,
         )
-        return self._candidate(confirmed, tag), distilled
-
-    def _candidate(self, confirmed: Confirmed, tag: str) -> Candidate:
         rung = self.ladder.fastest
-        return Candidate("student", tag, rung.precision, rung.options, confirmed)
+        return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled

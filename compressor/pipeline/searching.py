@@ -14,6 +14,7 @@ from compressor.records.score import ScoredSpace
 from compressor.records.stages import Candidate, Confirmed, Finalists, Ladder, Prepared, check_finalists
 from compressor.records.units import format_ms
 from compressor.search import PLAIN, Searcher, SearchProblem, Solution, get_searcher
+from compressor.search.caching import search_cached
 from compressor.search.confirm import Confirmation, Trial, confirm, planned_percentile
 from compressor.space import inherit, student_architecture
 
@@ -65,6 +66,29 @@ def search(
     shape = source_encoder(bench, parent).architecture
     problem = SearchProblem(shape, space, table, limit_ms * 1e3)
     return find(bench, problem, measure, lambda: max(seen), race=race)
+
+
+def sketch(
+    bench: Workbench, prepared: Prepared, ladder: Ladder, table: LatencyTable, space: ScoredSpace, *, limit_ms: float
+) -> Finalists:
+    """The architecture whose predicted latency keeps a limit, timed once for the record: an assistant is never run.
+
+    Args:
+        bench: What all stages share.
+        prepared: Names the workload.
+        ladder: Names the precision and the options.
+        table: Costs of the ops.
+        space: Levels and damages.
+        limit_ms: About what the promised percentile would be.
+    """
+    median_us = 1e3 * limit_ms / ladder.fastest.tail
+    shape = bench.canonical.architecture
+    problem = SearchProblem(shape, space, table, median_us / table.calibration.scale)
+    solution = search_cached(problem, get_searcher(bench.request.search))
+    summary, reached_ms = _measure(bench, prepared, ladder, space, [], parent=None)(solution)
+    trial = Trial(solution, table.calibration.scale * solution.cost_us / 1e3, summary, reached_ms)
+    _reporter(bench, problem)(trial)
+    return check_finalists(Finalists((bench.request.search,), (_record(problem, Confirmation(trial, 1, table)),)))
 
 
 def find(

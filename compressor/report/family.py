@@ -79,10 +79,10 @@ def family_figure(family: Family) -> "Figure":
         x = [row.p95_ms for row in rows]
         axes.errorbar(x, heights, yerr=errors, color=colour, marker="o", capsize=3, label=label, linewidth=1.2)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    ticks = sorted({member.limit_ms for member in family.members})
-    axes.set_xticks(ticks)
+    teacher = [row.p95_ms for row in reports[0].rows if row.name == COMPILED]
+    axes.set_xticks(sorted({*teacher, *(member.limit_ms for member in family.members)}))
     axes.set_xlabel("95 % of runs take at most (ms)")
     axes.set_ylabel(f"{reports[0].task.metric} on {reports[0].task.eval_split}, points")
     axes.set_title(f"{Path(reports[0].teacher).name} on {reports[0].device}", loc="left")
