@@ -1,6 +1,6 @@
 """The commands: flags in, one call, output out."""
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,7 @@ from compressor.cli.parsing import parse_precisions
 from compressor.errors import ExitCode, InputError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from compressor.records.observer import Observer
     from compressor.records.request import CompressRequest
@@ -129,15 +129,9 @@ def _compress(
     as_json: bool,
     quiet: bool,
 ) -> ExitCode:
-    from platformdirs import user_cache_path
+    from compressor.cli.watching import print_plan, print_report
 
-    from compressor.cli.watching import make_observer, print_plan, print_report
-
-    cache = user_cache_path("compressor")
-    with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
-        model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
-        request = replace(request, teacher=str(model), data=str(folder))
-        pipeline = load_pipeline()
+    with _session(request, as_json=as_json, quiet=quiet) as (pipeline, request, cache, observer):
         if plan:
             print_plan(pipeline.plan_for(request, cache=cache, observer=observer), as_json=as_json)
             return ExitCode.MET
@@ -162,20 +156,29 @@ def _compress_family(
     as_json: bool,
     quiet: bool,
 ) -> ExitCode:
-    from platformdirs import user_cache_path
+    from compressor.cli.watching import print_family
 
-    from compressor.cli.watching import make_observer, print_family
-
-    cache = user_cache_path("compressor")
-    with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
-        model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
-        request = replace(request, teacher=str(model), data=str(folder))
-        pipeline = load_pipeline()
+    with _session(request, as_json=as_json, quiet=quiet) as (pipeline, request, cache, observer):
         family = pipeline.compress_family(
             request, limits_ms, output, cache=cache, observer=observer, force=force, fresh=fresh
         )
     print_family(family, output, as_json=as_json)
     return ExitCode(pipeline.family_exit_code(family))
+
+
+@contextmanager
+def _session(
+    request: "CompressRequest", *, as_json: bool, quiet: bool
+) -> "Iterator[tuple[ModuleType, CompressRequest, Path, Observer]]":
+    """The pipeline, the request with folders in the place of names, the cache, and who is told."""
+    from platformdirs import user_cache_path
+
+    from compressor.cli.watching import make_observer
+
+    cache = user_cache_path("compressor")
+    with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
+        model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
+        yield load_pipeline(), replace(request, teacher=str(model), data=str(folder)), cache, observer
 
 
 def _folders(model: str, data: str, *, cache: Path, observer: "Observer") -> tuple[Path, Path]:

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compressor.errors import UnavailableError
 from compressor.records.family import Family, Member
 from compressor.records.results import COMPILED, Report, Row
 from compressor.records.units import format_ms
-from compressor.report.latency_figure import STYLE
+from compressor.report.drawing import save_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,15 +44,7 @@ def draw_family(family: Family, path: Path) -> None:
         UnavailableError: matplotlib is not installed.
         OSError: The file cannot be written.
     """
-    try:
-        import matplotlib
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"the picture needs {error.name}, which is not installed: pip install 'compressor[compress]'"
-        ) from error
-    with matplotlib.rc_context(STYLE):
-        figure = family_figure(family)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    save_picture(lambda: family_figure(family), path)
 
 
 def family_figure(family: Family) -> "Figure":

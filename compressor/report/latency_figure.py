@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compressor.errors import UnavailableError
 from compressor.records.architecture import OpKey, Precision
 from compressor.records.latency import LatencyTable, TableEntry
 from compressor.records.promise import Workload
+from compressor.report.drawing import STYLE, save_picture
 from compressor.report.latency import ESTIMATED, UNITS, op_name, shape_in_words
 
 if TYPE_CHECKING:
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
 COLOURS = {Precision.FP32: "#0072B2", Precision.INT8: "#D55E00"}
 PANEL_INCHES = (3.0, 2.15)
 TITLE_INCHES, TITLE_POINTS, CHARACTERS_PER_INCH = 0.9, 11, 9
-DOTS_PER_INCH = 130  # of a .png
-STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "legend.frameon": False,
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
-    "svg.hashsalt": "compressor",  # the same tables give the same file
-}
 # Name, attribute of an entry, line, fill of the markers (None: as the line).
 WEIGHTS = (("weights cached", "cached", "-", None), ("weights uncached", "uncached", "--", "white"))
 
@@ -56,15 +41,7 @@ def draw_tables(tables: Sequence[LatencyTable], path: Path, *, device: str, noti
         UnavailableError: matplotlib is not installed.
         OSError: The file cannot be written.
     """
-    try:
-        import matplotlib
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"the picture needs {error.name}, which is not installed: pip install 'compressor[compress]'"
-        ) from error
-    figure = latency_figure(tables, device=device, notice=notice)
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=DOTS_PER_INCH)
+    save_picture(lambda: latency_figure(tables, device=device, notice=notice), path)
 
 
 def latency_figure(tables: Sequence[LatencyTable], *, device: str, notice: str | None = None) -> "Figure":
