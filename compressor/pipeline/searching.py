@@ -1,5 +1,6 @@
 """The stage that finds architectures: the wanted search and the plain ones, each confirmed by measurements."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,6 +24,9 @@ WATCH_SECONDS = 3.0
 # were met within an hour (95 %), and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
 SHARED_TAIL = 1.25
 CONFIRM_SECONDS, CONFIRM_PROCESSES = 6.0, 3
+FINALISTS_SHARE = (
+    0.06  # of the time budget: what the finalists of the plain searches may take, at the pace of the first
+)
 
 Measure = Callable[[Solution], tuple[LatencySummary, float]]
 
@@ -101,7 +105,7 @@ def find(
         problem: Its limit is the promise.
         measure: Builds and times a solution.
         tail: Judged percentile over median, as it is known when a search begins.
-        race: Whether there are other finalists.
+        race: Whether there are other finalists, where there is time.
     """
     wanted = bench.request.search
     report = _reporter(bench, problem)
@@ -110,8 +114,13 @@ def find(
         task, limit_ms = replace(problem, table=table), problem.limit_us / 1e3
         return confirm(task, finder, measure, limit_ms=limit_ms, tail=tail(), report=report)
 
+    begin = time.monotonic()
     found = {wanted: confirmed(get_searcher(wanted), problem.table)}
-    for name, finder in PLAIN.items() if race else ():
+    others = PLAIN if race else {}
+    if len(others) * (time.monotonic() - begin) > FINALISTS_SHARE * bench.request.time_budget_s:
+        bench.observer.note("no other finalists: the time budget has no room for them")
+        others = {}
+    for name, finder in others.items():
         try:
             found[name] = confirmed(finder, found[wanted].table)
         except InfeasibleError as error:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny import BATCH, LENGTH, Watcher, read_split, write_profile
 
 from compressor.distill import recipe
-from compressor.pipeline import Outcome, distilling, workbench
+from compressor.pipeline import Outcome, distilling, searching, workbench
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint
 from compressor.records.architecture import Precision
@@ -33,6 +33,7 @@ def one_quiet_core(monkeypatch: pytest.MonkeyPatch) -> None:
     # A race as short as may be, whatever the speed of the machine: its length depends on the clock otherwise.
     monkeypatch.setattr(recipe, "RACE_ROWS", recipe.MIN_STEPS * recipe.BATCH)
     monkeypatch.setattr(distilling, "RACE_SHARE", 0.9)
+    monkeypatch.setattr(searching, "FINALISTS_SHARE", 10.0)
 
 
 @pytest.fixture(autouse=True)
