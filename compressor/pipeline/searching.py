@@ -24,9 +24,8 @@ WATCH_SECONDS = 3.0
 # were met within an hour (95 %), and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
 SHARED_TAIL = 1.25
 CONFIRM_SECONDS, CONFIRM_PROCESSES = 6.0, 3
-FINALISTS_SHARE = (
-    0.06  # of the time budget: what the finalists of the plain searches may take, at the pace of the first
-)
+# Of the time budget: what the finalists of the plain searches may take, at the pace of the first.
+FINALISTS_SHARE = 0.06
 
 Measure = Callable[[Solution], tuple[LatencySummary, float]]
 

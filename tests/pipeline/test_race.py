@@ -38,24 +38,19 @@ def test_without_a_race_the_exact_search_decides(ask: Ask, run: Run, teacher_ms:
     assert not any("finalist" in note for note in watcher.notes)
 
 
-def test_a_time_budget_without_room_for_other_finalists_says_so(
-    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("compressor.pipeline.searching.FINALISTS_SHARE", 1e-9)
-    watcher = Watcher()
-    with pytest.raises(StoppedError):
-        run(ask(TIGHT * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="race")
-    assert any(note.startswith("no other finalists") for note in watcher.notes)
-
-
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [("searching.FINALISTS_SHARE", "no other finalists"), ("distilling.RACE_SHARE", "no race of")],
+    ids=["to measure finalists", "to train them"],
+)
 def test_a_time_budget_without_room_for_a_race_says_so(
-    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch, share: str, said: str
 ) -> None:
-    monkeypatch.setattr("compressor.pipeline.distilling.RACE_SHARE", 1e-6)
+    monkeypatch.setattr(f"compressor.pipeline.{share}", 1e-9)
     watcher = Watcher()
     with pytest.raises(StoppedError):
         run(ask(TIGHT * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="race")
-    assert any("no race of" in note for note in watcher.notes)
+    assert any(note.startswith(said) for note in watcher.notes)
 
 
 def test_records_of_a_race_fit_together(whole: Whole) -> None:
