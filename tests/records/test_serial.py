@@ -192,23 +192,21 @@ def test_architecture_has_a_hash() -> None:
     assert len({example(Architecture), example(Architecture), example(Architecture, 1)}) == 2
 
 
-def test_ctrl_c_while_a_validator_is_built_is_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Error building validator:\n  KeyboardInterrupt: ", KeyboardInterrupt),
+        ("Error building validator", SchemaError),
+    ],
+)
+def test_ctrl_c_while_a_validator_is_built_is_ctrl_c_and_no_other_error_is(
+    text: str, expected: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import pydantic
 
-    def interrupted(kind: type) -> None:
-        raise SchemaError("Error building validator:\n  KeyboardInterrupt: ")
+    def failing(kind: type) -> None:
+        raise SchemaError(text)
 
-    monkeypatch.setattr(pydantic, "TypeAdapter", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        from_dict(type("NeverSeenBefore", (), {}), {})
-
-
-def test_another_error_of_the_schema_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pydantic
-
-    def broken(kind: type) -> None:
-        raise SchemaError("Error building validator")
-
-    monkeypatch.setattr(pydantic, "TypeAdapter", broken)
-    with pytest.raises(SchemaError):
-        from_dict(type("NeverSeenEither", (), {}), {})
+    monkeypatch.setattr(pydantic, "TypeAdapter", failing)
+    with pytest.raises(expected):
+        from_dict(type(expected.__name__ + "Seen", (), {}), {})
