@@ -10,22 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, WHOLE, intermediate_ms
-from compressor.pipeline import distilling, labelling, scoring, searching, stages
+from compressor.pipeline import stages
+from compressor.pipeline.cutting import Cutter
+from compressor.pipeline.runner import Runner
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
-from compressor.records.latency import LatencySummary, LatencyTable
+from compressor.records.latency import LatencySummary
 from compressor.records.promise import Budget
 from compressor.records.recipe import Recipe
 from compressor.records.request import CompressRequest
-from compressor.records.score import ScoredSpace
-from compressor.records.stages import Candidate, Finalists, Ladder, Prepared
+from compressor.records.stages import Finalists, Ladder, Prepared, Raced
 from compressor.runtimes import engine_subject, time_interleaved
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import summarise
-from compressor.search import SearchProblem, Solution
-from compressor.space import inherit
 from compressor.tasks import get_metric, points
 
 TRIAL_SECONDS, FINAL_SECONDS = 3.0, 8.0
@@ -69,7 +67,9 @@ class Quiet:
 
 
 class Against:
-    """Times graphs in turn with the fp32 teacher."""
+    """Times graphs in turn with the fp32 teacher, and judges them by their medians."""
+
+    tail = 1.0
 
     def __init__(self, bench: Workbench, prepared: Prepared, ladder: Ladder) -> None:
         fp32 = next(rung for rung in ladder.rungs if rung.precision is Precision.FP32)
@@ -77,7 +77,12 @@ class Against:
         self._bench, self._feeds = bench, bench.feeds(prepared.workload)
         self._teacher = bench.device.compile(bench.teacher_model(Precision.FP32), fp32.options)
 
-    def time(self, model: bytes, seconds: float) -> tuple[LatencySummary, float]:
+    def time(self, model: bytes) -> tuple[LatencySummary, float]:
+        """Summary and median of a trial."""
+        summary, _ = self.ratio(model, TRIAL_SECONDS)
+        return summary, summary.p50_ms
+
+    def ratio(self, model: bytes, seconds: float) -> tuple[LatencySummary, float]:
         """Summary of a graph's times, scaled to the teacher's first measurement, and its speed-up over the teacher."""
         device = self._bench.device
         engines = {"teacher": self._teacher, "student": device.compile(model, self.rung.options)}
@@ -125,59 +130,36 @@ def make_student(job: Job, way: Way, *, speed_up: float, cache: Path) -> dict[st
 def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
     prepared = stages.prepare(bench)
     ladder = stages.climb_ladder(bench, prepared)
-    table = stages.build_table(bench, prepared, ladder)
-    labelling.label(bench)
-    space, parent, part = scoring.score(bench), None, WHOLE
     against = Against(bench, prepared, ladder)
-    limit_ms, recipe = against.teacher_ms / speed_up, bench.request.recipe
-    between_ms = intermediate_ms(limit_ms, ladder.fastest.latency.p50_ms) if recipe.staged else None
-    if between_ms is not None:
-        part, first = BEHIND_ASSISTANT, _found(bench, against, table, space, between_ms, race=False).students[0]
-        distilling.distil(bench, ladder, first, tag="-assistant", part=ASSISTANT)
-        parent = Candidate("assistant", "-assistant", against.rung.precision, against.rung.options, first)
-        space = scoring.score(bench, tag="-of-assistant", parent=parent)
-    finalists = _found(bench, against, table, space, limit_ms, race=recipe.race, parent=parent)
-    raced = distilling.race(bench, finalists, tag="", parent=parent)
-    student = finalists.students[raced.winner]
-    start = distilling.raced_path(bench, "", raced.winner) if raced.divergences else None
-    distilled = distilling.distil(bench, ladder, student, tag="", part=part, raced=start, parent=parent)
+    runner = Runner(bench.run, bench.observer)
+    cutter = Cutter(bench, runner, prepared, ladder, judge=lambda *_: against)
+    candidate, distilled = cutter.student(against.teacher_ms / speed_up, tag="")
+    if candidate.student is None:
+        raise RuntimeError(f"a speed-up of {speed_up} was kept by {candidate.name}: nothing was trained")
+    student = stages.student_encoder(bench, candidate.student, tag=candidate.tag)
+    layers = candidate.student.architecture.layers
     return {
-        **_facts(bench, against, stages.student_encoder(bench, student, tag="")),
-        "layers": " ".join(f"{layer.heads}/{layer.neurons}" for layer in student.architecture.layers),
-        "finalist": finalists.names[raced.winner],
+        **_facts(bench, against, student),
+        "layers": " ".join(f"{layer.heads}/{layer.neurons}" for layer in layers),
+        "finalist": _finalist(bench),
         "steps": distilled.steps,
         "examples_per_second": round(distilled.examples_per_second),
+        "stage_seconds": {time.name: round(time.seconds, 1) for time in runner.times},
     }
 
 
-def _found(
-    bench: Workbench,
-    against: Against,
-    table: LatencyTable,
-    space: ScoredSpace,
-    limit_ms: float,
-    *,
-    race: bool,
-    parent: Candidate | None = None,
-) -> Finalists:
-    """Architectures whose median keeps the limit."""
-    source = stages.source_encoder(bench, parent)
-
-    def measure(solution: Solution) -> tuple[LatencySummary, float]:
-        student = inherit(source, space.cut(solution.widths))
-        model = apply_precision(student.emit(), against.rung.precision).SerializeToString()
-        summary, _ = against.time(model, TRIAL_SECONDS)
-        return summary, summary.p50_ms
-
-    problem = SearchProblem(source.architecture, space, table, limit_ms * 1e3)
-    return searching.find(bench, problem, measure, lambda: 1.0, race=race)
+def _finalist(bench: Workbench) -> str:
+    """Name of the search that found what was trained."""
+    finalists = bench.run.load("search", Finalists)
+    winner = bench.run.load("race", Raced).winner if bench.run.finished("race") else 0
+    return finalists.names[winner]
 
 
 def _facts(bench: Workbench, against: Against, student: Any) -> dict[str, Any]:
     """Of the exported engine: speed-up and accuracy on the evaluation split."""
     metric, targets = get_metric(bench.data.spec.metric), bench.evaluation_targets
     model = apply_precision(student.emit(), against.rung.precision).SerializeToString()
-    summary, speed_up = against.time(model, FINAL_SECONDS)
+    summary, speed_up = against.ratio(model, FINAL_SECONDS)
     engine = bench.run.file("engine.onnx")
     options = bench.device.save_engine(model, against.rung.options, engine)
     outputs = bench.outputs(engine, options, bench.evaluation.tokens, against.rung.precision)

@@ -62,6 +62,10 @@ def compress(
     metric: Metric = None,
     eval_split: EvalSplit = None,
     search: Annotated[str, typer.Option(help="Search algorithm.")] = "exact",
+    start: Annotated[
+        list[str] | None,
+        typer.Option(help="A compact model of the teacher's vocabulary that is cut too; may be given again."),
+    ] = None,
     time_budget: Annotated[str, typer.Option(help="For the whole run.")] = "30m",
     seed: Seed = 0,
     force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
@@ -104,6 +108,7 @@ def compress(
         metric=metric,
         eval_split=eval_split,
         search=search,
+        starts=tuple(start or ()),
         time_budget_s=parse_seconds(time_budget),
         seed=seed,
     )

@@ -1,17 +1,20 @@
 """From a limit to a trained student: the stages between the ladder and the export."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, REPAIR, WHOLE, Part, intermediate_ms
-from compressor.pipeline import distilling, labelling, scoring, searching, stages
+from compressor.pipeline import distilling, labelling, scoring, searching, stages, starting
+from compressor.pipeline.judging import Judge, PlannedTail
 from compressor.pipeline.runner import Runner
+from compressor.pipeline.searching import Stem
 from compressor.pipeline.uncut import no_rung_left
 from compressor.pipeline.workbench import Workbench
+from compressor.records.architecture import Architecture
 from compressor.records.latency import LatencyTable
 from compressor.records.score import ScoredSpace
-from compressor.records.stages import Candidate, Confirmed, Distilled, Finalists, Labels, Ladder, Prepared, Raced
+from compressor.records.stages import Candidate, Distilled, Finalists, Labels, Ladder, Prepared, Raced, Source
 from compressor.records.units import format_ms
 
 Student = tuple[Candidate, Distilled]
@@ -26,32 +29,35 @@ class Cutter:
         run: Runs them.
         prepared: Names the workload.
         ladder: Names precision and options.
+        judge: Makes what holds students against the limit.
     """
 
     bench: Workbench
     run: Runner
     prepared: Prepared
     ladder: Ladder
+    judge: Callable[[Workbench, Prepared, Ladder, tuple[float, ...]], Judge] = PlannedTail
+    _tables: dict[Architecture, LatencyTable] = field(default_factory=dict)
 
     def student(self, limit_ms: float, *, tag: str) -> Student:
         """Cut out of the teacher; a deep cut is made in two, the second out of an assistant (Mirzadeh et al. 2019).
 
+        A student of a higher limit is the assistant where there is one. Networks that the user named are cut too, and
+        a race decides.
+
         Raises:
             InfeasibleError: No student keeps the limit, or the teacher cannot be cut.
+            InputError: A network that the user named cannot be used.
         """
         if self.bench.teacher.architecture is None:
             raise no_rung_left(self.bench, self.prepared.workload, self.ladder)
         self.bench.check_training_memory()
-        _ = self._table
+        root, race = self.bench.canonical.architecture, self.bench.request.recipe.race
+        self._table(root, tag="")
         self.run.stage("label", Labels, lambda: labelling.label(self.bench))
-        space, recipe = self._scores, self.bench.request.recipe
-        between_ms = intermediate_ms(limit_ms, self.ladder.fastest.latency.p95_ms) if recipe.staged else None
-        if between_ms is None:
-            return self._cut(space, limit_ms, WHOLE, tag=tag, race=recipe.race)
-        self.bench.observer.note(f"a deep cut, made in two: first to {format_ms(between_ms)}")
-        assistant = self._assistant(space, between_ms, tag=f"{tag}-assistant")
-        space = self._scores_of(assistant)
-        return self._cut(space, limit_ms, BEHIND_ASSISTANT, tag=tag, parent=assistant, race=recipe.race)
+        assistant = self._assistant(limit_ms, root, tag=f"{tag}-assistant")
+        stems = [self._stem(assistant, root), *self._starts()]
+        return self._cut(stems, limit_ms, BEHIND_ASSISTANT if assistant else WHOLE, tag=tag, race=race)
 
     def cut_further(self, student: Candidate, limit_ms: float, *, tag: str, tails: tuple[float, ...]) -> Student:
         """A trained student, cut a little further and trained on for a while.
@@ -65,84 +71,97 @@ class Cutter:
         Raises:
             InfeasibleError: Nothing of it keeps the limit.
         """
-        return self._cut(self._scores_of(student), limit_ms, REPAIR, tag=tag, parent=student, tails=tails)
+        shipped = student.student
+        if shipped is None:
+            raise ValueError("the teacher is no student: nothing of it was trained that could be cut further")
+        root = shipped.source.root if shipped.source else self.bench.canonical.architecture
+        stem = self._stem(Source(student.tag, shipped.architecture, root), root)
+        return self._cut([stem], limit_ms, REPAIR, tag=tag, tails=tails)
 
-    def _assistant(self, space: ScoredSpace, limit_ms: float, *, tag: str) -> Candidate:
-        finalists = self.run.stage(
+    def _assistant(self, limit_ms: float, root: Architecture, *, tag: str) -> Source | None:
+        """What is cut in the place of the teacher; None = the teacher is cut at once."""
+        bench, ladder = self.bench, self.ladder
+        if bench.request.assistant is not None:
+            return starting.assistant(bench, bench.request.assistant, tag=tag)
+        between_ms = intermediate_ms(limit_ms, ladder.fastest.latency.p95_ms)
+        if between_ms is None or not bench.request.recipe.staged:
+            return None
+        bench.observer.note(f"a deep cut, made in two: first to {format_ms(between_ms)}")
+        stem, median_ms = self._stem(None, root), between_ms / ladder.fastest.tail
+        found = self.run.stage(
             "search",
             Finalists,
-            lambda: searching.sketch(self.bench, self.prepared, self.ladder, self._table, space, limit_ms=limit_ms),
+            lambda: searching.sketch(bench, self._judge(), ladder.fastest.precision, stem, median_ms=median_ms),
             tag=tag,
-        )
-        return self._trained(finalists.students[0], ASSISTANT, tag=tag)[0]
+        ).students[0]
+        self._distilled(found.architecture, lambda: distilling.inherited(bench, found, tag), ASSISTANT, tag=tag)
+        return Source(tag, found.architecture, root)
 
-    @cached_property
-    def _table(self) -> LatencyTable:
-        make = stages.build_table
-        return self.run.stage("table", LatencyTable, lambda: make(self.bench, self.prepared, self.ladder))
+    def _starts(self) -> list[Stem]:
+        """The networks that the user named, each distilled for a while."""
+        stems = []
+        for number, name in enumerate(self.bench.request.starts, 1):
+            tag = f"-start-{number}"
+            shape, weights = starting.start(self.bench, Path(name), tag=tag)
+            table = self._table(shape, tag=tag)
+            self._distilled(shape, lambda weights=weights: weights, ASSISTANT, tag=tag)  # type: ignore[misc]
+            source = Source(tag, shape, shape)
+            stems.append(Stem(source, self._scores(source), table))
+        return stems
 
-    @cached_property
-    def _scores(self) -> ScoredSpace:
-        return self.run.stage("score", ScoredSpace, lambda: scoring.score(self.bench))
+    def _stem(self, source: Source | None, root: Architecture) -> Stem:
+        return Stem(source, self._scores(source), self._table(root, tag=""))
 
-    def _scores_of(self, parent: Candidate) -> ScoredSpace:
-        tag = f"-of{parent.tag}"
-        return self.run.stage("score", ScoredSpace, lambda: scoring.score(self.bench, tag=tag, parent=parent), tag=tag)
+    def _table(self, root: Architecture, *, tag: str) -> LatencyTable:
+        if root not in self._tables:
+            make = stages.build_table
+            self._tables[root] = self.run.stage(
+                "table", LatencyTable, lambda: make(self.bench, self.prepared, self.ladder, root), tag=tag
+            )
+        return self._tables[root]
+
+    def _scores(self, source: Source | None) -> ScoredSpace:
+        tag = f"-of{source.tag}" if source else ""
+        return self.run.stage("score", ScoredSpace, lambda: scoring.score(self.bench, tag=tag, source=source), tag=tag)
+
+    def _judge(self, tails: tuple[float, ...] = ()) -> Judge:
+        return self.judge(self.bench, self.prepared, self.ladder, tails)
 
     def _cut(
         self,
-        space: ScoredSpace,
+        stems: list[Stem],
         limit_ms: float,
         part: Part,
         *,
         tag: str,
-        parent: Candidate | None = None,
         race: bool = False,
         tails: tuple[float, ...] = (),
     ) -> Student:
         """Search, race and train."""
-        bench = self.bench
+        bench, rung = self.bench, self.ladder.fastest
         finalists = self.run.stage(
             "search",
             Finalists,
-            lambda: searching.search(
-                bench,
-                self.prepared,
-                self.ladder,
-                self._table,
-                space,
-                limit_ms=limit_ms,
-                race=race,
-                parent=parent,
-                tails=tails,
-            ),
+            lambda: searching.search(bench, self._judge(tails), rung.precision, stems, limit_ms=limit_ms, race=race),
             tag=tag,
         )
         raced = Raced(0, ())
         if race:
-            raced = self.run.stage(
-                "race", Raced, lambda: distilling.race(bench, finalists, tag=tag, parent=parent), tag=tag
-            )
+            raced = self.run.stage("race", Raced, lambda: distilling.race(bench, finalists, tag=tag), tag=tag)
         confirmed = finalists.students[raced.winner]
-        start = distilling.raced_path(bench, tag, raced.winner) if raced.divergences else None
-        return self._trained(confirmed, part, tag=tag, start=start, parent=parent)
 
-    def _trained(
-        self,
-        confirmed: Confirmed,
-        part: Part,
-        *,
-        tag: str,
-        start: Path | None = None,
-        parent: Candidate | None = None,
-    ) -> Student:
-        distilled = self.run.stage(
+        def begin() -> Path:
+            if raced.divergences:
+                return distilling.raced_path(bench, tag, raced.winner)
+            return distilling.inherited(bench, confirmed, tag)
+
+        distilled = self._distilled(confirmed.architecture, begin, part, tag=tag)
+        return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled
+
+    def _distilled(self, shape: Architecture, begin: Callable[[], Path], part: Part, *, tag: str) -> Distilled:
+        return self.run.stage(
             "distil",
             Distilled,
-            lambda: distilling.distil(
-                self.bench, self.ladder, confirmed, tag=tag, part=part, raced=start, parent=parent
-            ),
+            lambda: distilling.distil(self.bench, self.ladder, shape, begin(), tag=tag, part=part),
             tag=tag,
         )
-        rung = self.ladder.fastest
-        return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from compressor.distill import distillation_loss
 from compressor.distill.recipe import (
@@ -24,14 +24,15 @@ from compressor.distill.throughput import examples_per_second
 from compressor.encoder import Encoder
 from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
+    load_encoder,
     selection_drop,
     source_encoder,
-    student_encoder,
     weights_path,
 )
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.stages import Candidate, Confirmed, Distilled, Finalists, Ladder, Raced, check_raced
+from compressor.records.architecture import Architecture
+from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, check_raced
 from compressor.records.training import TrainPlan
 from compressor.score import mean_divergence, refit
 from compressor.space import inherit
@@ -44,7 +45,7 @@ from compressor.train import FittingJob, faster_in_bfloat16, train
 FINISHING_SECONDS, REPAIR_SECONDS = 90.0, 95.0
 
 
-def race(bench: Workbench, finalists: Finalists, *, tag: str, parent: Candidate | None = None) -> Raced:
+def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
     """Train every finalist for a moment; the one whose answers are then nearest to the teacher's wins.
 
     Divergences before any training, let alone sums of damages, rank architectures of different depth wrongly.
@@ -53,54 +54,51 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str, parent: Candidate 
         bench: What all stages share.
         finalists: Architectures that keep the limit.
         tag: Of its files and choices.
-        parent: What was cut; None = the teacher.
     """
     if len(finalists.students) == 1:
         return Raced(0, ())
-    starts = [_start(bench, confirmed, parent, f"{tag}-{i}") for i, confirmed in enumerate(finalists.students)]
-    job = _job(bench, finalists.students[0], starts[0])
+    begins = [inherited(bench, confirmed, f"{tag}-{i}") for i, confirmed in enumerate(finalists.students)]
+    job = _job(bench, finalists.students[0].architecture, begins[0])
     speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
-    seconds = RACE_SHARE * bench.request.time_budget_s / len(starts)
+    seconds = RACE_SHARE * bench.request.time_budget_s / len(begins)
     steps = bench.run.choose(
         f"race{tag}.steps", lambda: race_steps(_rows(bench), examples_per_second=speed, seconds=seconds)
     )
     if steps == 0:
-        bench.observer.note(f"no race of {len(starts)} finalists: the time budget has no room for it")
+        bench.observer.note(f"no race of {len(begins)} finalists: the time budget has no room for it")
         return Raced(0, ())
     divergences = []
-    for number, (confirmed, start) in enumerate(zip(finalists.students, starts, strict=True)):
-        train(_job(bench, confirmed, start), _plan(bench, steps), raced_path(bench, tag, number))
-        student = _loaded(confirmed, raced_path(bench, tag, number))
+    for number, (confirmed, begin) in enumerate(zip(finalists.students, begins, strict=True)):
+        train(_job(bench, confirmed.architecture, begin), _plan(bench, steps), raced_path(bench, tag, number))
+        student = load_encoder(confirmed.architecture, raced_path(bench, tag, number))
         divergences.append(_divergence(bench, student))
         name = finalists.names[number]
         bench.observer.note(f"finalist from {name}: divergence {divergences[-1]:.4f} after {steps} steps")
-        bench.observer.progress((number + 1) / len(starts), name)
-    winner = min(range(len(starts)), key=divergences.__getitem__)
+        bench.observer.progress((number + 1) / len(begins), name)
+    winner = min(range(len(begins)), key=divergences.__getitem__)
     return check_raced(Raced(winner, tuple(divergences)), finalists)
 
 
 def distil(
     bench: Workbench,
     ladder: Ladder,
-    confirmed: Confirmed,
+    shape: Architecture,
+    begin: Path,
     *,
     tag: str,
     part: Part = WHOLE,
-    raced: Path | None = None,
-    parent: Candidate | None = None,
 ) -> Distilled:
     """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
 
     Args:
         bench: What all stages share.
         ladder: Names the precision that the student will run in.
-        confirmed: The student.
+        shape: Of the student.
+        begin: Its weights so far.
         tag: Of its files and choices, so that one run can train several.
         part: Which training of those that the recipe knows.
-        raced: Its weights after a race, where it goes on.
-        parent: What is cut; None = the teacher.
     """
-    job = _job(bench, confirmed, raced or _start(bench, confirmed, parent, tag))
+    job = _job(bench, shape, begin)
     bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, _plan(bench, 1))))
     speed = bench.run.choose(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
@@ -123,11 +121,28 @@ def distil(
         progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
         note=bench.observer.note,
     )
-    rung, student = ladder.fastest, student_encoder(bench, confirmed, tag=tag)
+    rung, student = ladder.fastest, load_encoder(shape, weights_path(bench, tag))
     model = apply_precision(student.emit(), rung.precision).SerializeToString()
     drop = selection_drop(bench, model, rung.options, rung.precision)
     bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
     return Distilled(steps, speed, drop)
+
+
+def inherited(bench: Workbench, confirmed: Confirmed, tag: str) -> Path:
+    """Weights of the untrained student, its projections refitted.
+
+    Args:
+        bench: What all stages share.
+        confirmed: The student.
+        tag: Of the file.
+    """
+    source = source_encoder(bench, confirmed.source)
+    student = inherit(source, confirmed.cut)
+    if bench.request.recipe.refit:
+        refit(student, source, confirmed.cut, calibration_text(bench))
+    path = bench.run.file(f"inherited{tag}.safetensors")
+    save_file(student.state_dict(), path)
+    return path
 
 
 def raced_path(bench: Workbench, tag: str, number: int) -> Path:
@@ -157,14 +172,14 @@ def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = 
     return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
 
 
-def _job(bench: Workbench, confirmed: Confirmed, weights: Path) -> FittingJob:
+def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
     kind = bench.teacher.kind
     targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
     if not bench.request.recipe.distilled:
         targets, loss = bench.run.file("labels.npy"), fine_tuning_loss(kind)
         np.save(targets, bench.train_targets.values)
     return FittingJob(
-        architecture=confirmed.architecture,
+        architecture=shape,
         weights=weights,
         tokens=bench.run.file("tokens"),
         targets=targets,
@@ -173,23 +188,6 @@ def _job(bench: Workbench, confirmed: Confirmed, weights: Path) -> FittingJob:
         seed=bench.request.seed,
         pad_id=bench.pad_id,
     )
-
-
-def _start(bench: Workbench, confirmed: Confirmed, parent: Candidate | None, tag: str) -> Path:
-    """Weights of the untrained student, its projections refitted."""
-    source = source_encoder(bench, parent)
-    student = inherit(source, confirmed.cut)
-    if bench.request.recipe.refit:
-        refit(student, source, confirmed.cut, calibration_text(bench))
-    path = bench.run.file(f"inherited{tag}.safetensors")
-    save_file(student.state_dict(), path)
-    return path
-
-
-def _loaded(confirmed: Confirmed, weights: Path) -> Encoder:
-    student = Encoder(confirmed.architecture)
-    student.load_state_dict(load_file(weights))
-    return student.eval()
 
 
 def _divergence(bench: Workbench, student: Encoder) -> float:

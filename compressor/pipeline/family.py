@@ -1,7 +1,7 @@
 """Several limits, one engine each: from the highest to the lowest, on the same table, answers and scores.
 
-Those are kept in the cache by their content, so that every run behind the first finds them. The time budget is shared
-evenly.
+Those are kept in the cache by their content, so that every run behind the first finds them. Each student is cut out of
+the one before: its training goes on where that of the higher limit ended. The time budget is shared evenly.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from compressor.export import check_output
 from compressor.pipeline.run import compress
 from compressor.records.family import Family, Member, check_family
 from compressor.records.observer import Observer
-from compressor.records.request import CompressRequest
+from compressor.records.request import Assistant, CompressRequest
 from compressor.records.serial import save
 from compressor.records.units import format_ms
 from compressor.report import draw_family
@@ -54,15 +54,24 @@ def compress_family(
     names = [_name(limit) for limit in limits]
     if not _interrupted(output, names):
         check_output(output, force=force)
-    members = []
+    members: list[Member] = []
+    assistant: Assistant | None = None
     for number, (limit_ms, name) in enumerate(zip(limits, names, strict=True)):
         observer.note(f"limit {number + 1} of {len(limits)}: {format_ms(limit_ms)}")
         share = replace(
             request,
             budget=replace(request.budget, max_latency_ms=limit_ms),
+            assistant=assistant,
             time_budget_s=request.time_budget_s / len(limits),  # known before the run, which is found again by it
         )
-        members.append(_member(share, output / name, limit_ms, cache=cache, observer=observer, fresh=fresh))
+        try:
+            outcome = compress(share, output / name, cache=cache, observer=observer, force=True, fresh=fresh)
+        except InfeasibleError as error:
+            observer.note(str(error))
+            members.append(Member(limit_ms, int(ExitCode.INFEASIBLE), None, None, str(error)))
+            continue
+        members.append(Member(limit_ms, int(outcome.exit_code), name, outcome.report))
+        assistant = outcome.student or assistant
     family = check_family(Family(tuple(members)))
     output.mkdir(parents=True, exist_ok=True)
     if any(member.report for member in members):
@@ -75,17 +84,6 @@ def family_exit_code(family: Family) -> ExitCode:
     """The gravest of the members'."""
     ends = {ExitCode(member.exit_code) for member in family.members}
     return next(code for code in GRAVITY if code in ends)
-
-
-def _member(
-    request: CompressRequest, output: Path, limit_ms: float, *, cache: Path, observer: Observer, fresh: bool
-) -> Member:
-    try:
-        outcome = compress(request, output, cache=cache, observer=observer, force=True, fresh=fresh)
-    except InfeasibleError as error:
-        observer.note(str(error))
-        return Member(limit_ms, int(ExitCode.INFEASIBLE), None, None, str(error))
-    return Member(limit_ms, int(outcome.exit_code), output.name, outcome.report)
 
 
 def _name(limit_ms: float) -> str:

@@ -20,7 +20,7 @@ from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teache
 from compressor.pipeline.workbench import Workbench
 from compressor.records.observer import Observer
 from compressor.records.promise import Reason, Verdict, exit_code
-from compressor.records.request import CompressRequest
+from compressor.records.request import Assistant, CompressRequest
 from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
 from compressor.records.stages import (
     Candidate,
@@ -41,10 +41,17 @@ WALK = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run: its report and where its bundle is."""
+    """A finished run.
+
+    Attributes:
+        report: What was promised and found.
+        bundle: Where it is.
+        student: What ships, for students of lower limits; None = an unpruned teacher.
+    """
 
     report: Report
     bundle: Path
+    student: Assistant | None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -94,7 +101,7 @@ def compress(
             run = Runner(bench.run, observer, stop_after=stop_after)
             candidate, report = _run(bench, run)
             move_into_place(finishing.bundle_folder(bench, candidate), output)
-    return Outcome(report, output)
+    return Outcome(report, output, _as_assistant(bench, candidate))
 
 
 def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
@@ -165,6 +172,14 @@ def _candidates(
             bench.observer.note(str(error))
             return
         yield student
+
+
+def _as_assistant(bench: Workbench, candidate: Candidate) -> Assistant | None:
+    """A student of the teacher; one of another network has levels of its own and assists nobody."""
+    student = candidate.student
+    if student is None or (student.source and student.source.root != bench.canonical.architecture):
+        return None
+    return Assistant(str(stages.weights_path(bench, candidate.tag)), student.architecture)
 
 
 def _unpruned(rung: Rung) -> Candidate:

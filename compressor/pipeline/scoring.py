@@ -14,7 +14,7 @@ from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture
 from compressor.records.score import ScoredSpace, check_scores
 from compressor.records.serial import digest, load, save
-from compressor.records.stages import Candidate
+from compressor.records.stages import Source
 from compressor.score import Batch, affordable_rows, calibration_batches, score_space
 from compressor.space import head_levels, neuron_levels
 
@@ -55,21 +55,21 @@ def calibration_text(bench: Workbench) -> Sequence[Batch]:
     return _batches(bench, order[: _fitting_rows(bench, order)])
 
 
-def score(bench: Workbench, *, tag: str = "", parent: Candidate | None = None) -> ScoredSpace:
+def score(bench: Workbench, *, tag: str = "", source: Source | None = None) -> ScoredSpace:
     """What every cut costs, from training text without its labels.
 
     Args:
         bench: What all stages share.
         tag: Of its choices.
-        parent: What is cut; None = the teacher.
+        source: What is cut; None = the teacher.
     """
-    source, order = source_encoder(bench, parent), _shuffled_rows(bench)
-    shape = bench.canonical.architecture
+    encoder, order = source_encoder(bench, source), _shuffled_rows(bench)
+    shape = source.root if source else encoder.architecture
     wanted = damage_rows(shape)
     first, rest = np.split(order, [_fitting_rows(bench, order)])
     fitting = _batches(bench, first)
     seconds = DAMAGE_SHARE * bench.request.time_budget_s
-    affordable = bench.run.choose(f"score{tag}.rows", lambda: affordable_rows(source, fitting, seconds))
+    affordable = bench.run.choose(f"score{tag}.rows", lambda: affordable_rows(encoder, fitting, seconds))
     count = min(wanted, max(MIN_DAMAGE_ROWS, affordable))
     if count < wanted:
         bench.observer.note(f"cuts are judged on {count} rows instead of {wanted}, as many as the time budget allows")
@@ -77,7 +77,7 @@ def score(bench: Workbench, *, tag: str = "", parent: Candidate | None = None) -
 
     def scored() -> ScoredSpace:
         return score_space(
-            source,
+            encoder,
             fitting,
             damage,
             levels=(head_levels(shape), neuron_levels(shape)),
@@ -85,8 +85,8 @@ def score(bench: Workbench, *, tag: str = "", parent: Candidate | None = None) -
             progress=bench.observer.progress,
         )
 
-    space = scored() if parent is not None else _kept(bench, count, scored)
-    return check_scores(space, source.architecture)
+    space = scored() if source else _kept(bench, count, scored)
+    return check_scores(space, encoder.architecture)
 
 
 def _kept(bench: Workbench, count: int, scored: Callable[[], ScoredSpace]) -> ScoredSpace:

@@ -16,14 +16,14 @@ from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import PASSES, apply_precision
 from compressor.profiles import steadiness_notes
-from compressor.records.architecture import Cut, LayerCut, Precision
+from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions, LatencyTable
 from compressor.records.promise import Workload, check_length
 from compressor.records.stages import (
-    Candidate,
     Confirmed,
     Ladder,
     Prepared,
+    Source,
     check_ladder,
     check_prepared,
 )
@@ -141,13 +141,13 @@ def selection_drop(bench: Workbench, model: bytes, options: CompileOptions, prec
     return points(metric(bench.selection_teacher, targets)) - points(metric(outputs, targets))
 
 
-def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> LatencyTable:
-    """The latency table in the fastest precision; kept for every later run on this device."""
+def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder, root: Architecture) -> LatencyTable:
+    """The latency table of a network's ops in the fastest precision; kept for every later run on this device."""
     rung = ladder.fastest
     conditions = TableConditions(
         device=bench.device_fingerprint.key,
         runtime=bench.device.runtime,
-        teacher=bench.canonical.architecture,
+        teacher=root,
         precision=rung.precision,
         options=rung.options,
         workload=prepared.workload,
@@ -159,11 +159,11 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Latency
     return measured_table(bench.device, conditions, store, bench.observer)
 
 
-def source_encoder(bench: Workbench, parent: Candidate | None) -> Encoder:
-    """What is cut: the teacher, or a student that was trained before."""
-    if parent is None or parent.student is None:
+def source_encoder(bench: Workbench, source: Source | None) -> Encoder:
+    """What is cut; None = the teacher."""
+    if source is None:
         return bench.canonical.encoder
-    return student_encoder(bench, parent.student, tag=parent.tag)
+    return load_encoder(source.architecture, weights_path(bench, source.tag))
 
 
 def weights_path(bench: Workbench, tag: str) -> Path:
@@ -173,6 +173,11 @@ def weights_path(bench: Workbench, tag: str) -> Path:
 
 def student_encoder(bench: Workbench, confirmed: Confirmed, *, tag: str) -> Encoder:
     """The trained student."""
-    student = Encoder(confirmed.architecture)
-    student.load_state_dict(load_file(weights_path(bench, tag)))
-    return student.eval()
+    return load_encoder(confirmed.architecture, weights_path(bench, tag))
+
+
+def load_encoder(shape: Architecture, path: Path) -> Encoder:
+    """An encoder of that shape with weights from a file."""
+    encoder = Encoder(shape)
+    encoder.load_state_dict(load_file(path))
+    return encoder.eval()

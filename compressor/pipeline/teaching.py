@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from compressor.hub import LABEL_NAMES, data_folder, expand_alias, model_folder
+from compressor.hub import LABEL_NAMES, data_folder, expand_alias, expand_model, model_folder
 from compressor.pipeline.finetune import TRAINED, FineTuned, fit_teacher
 from compressor.pipeline.workbench import Workbench
 from compressor.records.serial import digest
@@ -79,7 +79,8 @@ def _resolve(bench: Workbench) -> None:
     model_name, data_name = expand_alias(request.teacher, request.data)
     model = model_folder(model_name, cache=cache, observer=observer)
     data = data_folder(data_name, cache=cache, observer=observer)
-    bench.request = replace(request, teacher=str(model), data=str(data))
+    starts = (model_folder(expand_model(name), cache=cache, observer=observer) for name in request.starts)
+    bench.request = replace(request, teacher=str(model), data=str(data), starts=tuple(map(str, starts)))
 
 
 def _name_classes(bench: Workbench) -> None:

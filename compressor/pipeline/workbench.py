@@ -23,7 +23,7 @@ from compressor.records.observer import Observer
 from compressor.records.profile import DeviceFingerprint, HardwareProfile
 from compressor.records.promise import Workload
 from compressor.records.request import CompressRequest
-from compressor.records.serial import digest
+from compressor.records.serial import digest, file_digest
 from compressor.records.store import RunFolder
 from compressor.records.task import AGREEMENT
 from compressor.runtimes import Device, Feeds, open_device
@@ -41,7 +41,7 @@ from compressor.tasks import (
 )
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
-from compressor.teachers import ForeignTeacher, Teacher, open_teacher
+from compressor.teachers import ForeignTeacher, Teacher, content_digest, open_teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,12 @@ class Workbench:
     @cached_property
     def run(self) -> RunFolder:
         """Keyed by the content of everything that decides the result."""
-        plain = replace(self.request, teacher=self.teacher.digest, data=self.data.digest)
+        request = self.request
+        starts = tuple(content_digest(Path(folder)) for folder in request.starts)
+        assistant = request.assistant and replace(request.assistant, weights=file_digest(request.assistant.weights))
+        plain = replace(
+            request, teacher=self.teacher.digest, data=self.data.digest, starts=starts, assistant=assistant
+        )
         key = digest(plain, self.device_fingerprint.key, self.device.runtime, self.threads)
         return RunFolder(self.cache / "runs" / key)
 

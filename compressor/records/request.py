@@ -3,12 +3,25 @@
 from dataclasses import dataclass, field
 
 from compressor.errors import InputError
-from compressor.records.architecture import Precision
+from compressor.records.architecture import Architecture, Precision
 from compressor.records.promise import Budget
 from compressor.records.recipe import Recipe
 from compressor.records.task import TaskKind, check_kind
 
 DEFAULT_TIME_BUDGET_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """A student that was trained for a higher limit of the same request.
+
+    Attributes:
+        weights: File of its weights.
+        architecture: Its own.
+    """
+
+    weights: str
+    architecture: Architecture
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,8 @@ class CompressRequest:
         metric: None = the task's.
         eval_split: None = `test` with labels, else `dev`.
         search: Name of the search algorithm.
+        starts: Folders of networks that are cut beside the teacher.
+        assistant: What is cut in the place of the teacher, where there are several limits; None = the teacher.
         recipe: How students are made.
         time_budget_s: Wall time of the whole run.
         seed: Of everything random.
@@ -49,6 +64,8 @@ class CompressRequest:
     metric: str | None = None
     eval_split: str | None = None
     search: str = "exact"
+    starts: tuple[str, ...] = ()
+    assistant: Assistant | None = None
     recipe: Recipe = field(default_factory=Recipe)
     time_budget_s: float = DEFAULT_TIME_BUDGET_S
     seed: int = 0

@@ -133,6 +133,12 @@ def load(kind: type[R], path: Path) -> R:
     return from_json(kind, text, where=str(path))
 
 
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def digest(*parts: object) -> str:
     """Content hash (16 hex digits) of records and plain JSON values, stable across processes."""
     plain = [[type(part).__name__, to_dict(part)] if is_dataclass(part) else part for part in parts]

@@ -82,11 +82,28 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A trained network that is cut in the place of the teacher: `student{tag}.safetensors`.
+
+    Attributes:
+        tag: Of its files in the run folder.
+        architecture: Its own.
+        root: Of the uncut network that it comes from, whose widths are the levels of a search and whose ops a table
+            holds: the teacher, or the network that `--start` names.
+    """
+
+    tag: str
+    architecture: Architecture
+    root: Architecture
+
+
+@dataclass(frozen=True)
 class Confirmed:
     """An architecture whose latency was measured, not only predicted.
 
     Attributes:
-        widths: Per layer of what was cut, the teacher or another student; 0 = gone.
+        source: What was cut; None = the teacher.
+        widths: Per layer of what was cut; 0 = gone.
         cut: Units that are kept.
         architecture: Of the student.
         damage: Summed damage of the cuts.
@@ -96,6 +113,7 @@ class Confirmed:
         calibration: Scale of the table at the end.
     """
 
+    source: Source | None
     widths: tuple[Layer, ...]
     cut: Cut
     architecture: Architecture
@@ -112,7 +130,7 @@ class Finalists:
 
     Attributes:
         names: Of the searches.
-        students: What they found, no architecture twice.
+        students: What they found, no architecture of a source twice.
     """
 
     names: tuple[str, ...]
@@ -196,8 +214,8 @@ def check_confirmed(confirmed: Confirmed) -> Confirmed:
 
 
 def check_finalists(finalists: Finalists) -> Finalists:
-    """Border check: at least one, a name for each, no architecture twice."""
-    shapes = {student.architecture for student in finalists.students}
+    """Border check: at least one, a name for each, no architecture of a source twice."""
+    shapes = {(student.source, student.architecture) for student in finalists.students}
     if not finalists.students or {len(finalists.names), len(shapes)} != {len(finalists.students)}:
         raise BorderError(f"expected distinct finalists with a name each, got {finalists.names}")
     for student in finalists.students:

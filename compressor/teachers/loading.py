@@ -143,7 +143,12 @@ def _family(folder: Path, config: dict[str, Any]) -> Family:
 
 
 def content_digest(folder: Path) -> str:
-    """SHA-256 of a teacher's config and weights."""
+    """SHA-256 of a network's config and weights.
+
+    Raises:
+        InputError: One of them is not there.
+    """
+    read_config(folder)
     return hashlib.sha256((folder / "config.json").read_bytes() + weights_path(folder).read_bytes()).hexdigest()
 
 

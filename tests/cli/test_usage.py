@@ -45,7 +45,7 @@ def flags_in(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("compress", FLAGS | {"--search"}),
+        ("compress", FLAGS | {"--search", "--start"}),
         ("profile", PROFILE_FLAGS),
         ("verify", {"--json"}),
         ("targets", set()),

@@ -71,7 +71,10 @@ def test_scores_are_made_once_and_an_interrupted_family_goes_on(
         begin((limits[1], lower))
     watcher = Watcher()
     found = begin((limits[1], lower), observer=watcher)
-    assert len(made) == 1
+    assert len(made) == 2  # of the teacher, and of the first student, which the second is cut out of
+    first, second = (report.architecture for member in found.members if (report := member.report))
+    assert len(first.layers) >= len(second.layers)
+    assert sum(layer.neurons for layer in second.layers) < sum(layer.neurons for layer in first.layers)
     assert watcher.begun.count("distil") == 2
     assert all(watcher.cached.values())
     assert family_exit_code(found) is ExitCode.MET
