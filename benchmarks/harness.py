@@ -90,11 +90,18 @@ def _content(file: Path) -> bytes:
 
 
 class RowStore:
-    """Rows of one benchmark, appended as soon as they are there."""
+    """Rows of one benchmark, appended as soon as they are there.
 
-    def __init__(self, benchmark: str, *, resume: bool) -> None:
-        ROWS.mkdir(exist_ok=True)
-        self._path = ROWS / f"{benchmark}.jsonl"
+    Args:
+        benchmark: Its name.
+        resume: Keep the rows of an earlier run.
+        committed: Keep them beside the results, for a benchmark that takes longer than one machine can be had for.
+    """
+
+    def __init__(self, benchmark: str, *, resume: bool, committed: bool = False) -> None:
+        folder, name = (RESULTS, f"{benchmark}.rows.jsonl") if committed else (ROWS, f"{benchmark}.jsonl")
+        folder.mkdir(exist_ok=True)
+        self._path = folder / name
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
         if resume and self._path.exists():
             for line in self._path.read_text(encoding="utf-8").splitlines():

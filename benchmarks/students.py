@@ -164,10 +164,12 @@ def _facts(bench: Workbench, against: Against, student: Any) -> dict[str, Any]:
     options = bench.device.save_engine(model, against.rung.options, engine)
     outputs = bench.outputs(engine, options, bench.evaluation.tokens, against.rung.precision)
     reached, whole = points(metric(outputs, targets)), points(metric(bench.evaluation_teacher, targets))
+    unquantised = points(metric(bench.fp32_outputs(student.emit(), bench.evaluation.tokens), targets))
     return {
         "speed_up": round(speed_up, 2),
         "p50_ms": round(summary.p50_ms, 3),
         "accuracy": round(reached, 3),
+        "accuracy_fp32": round(unquantised, 3),
         "teacher": round(whole, 3),
         "drop": round(whole - reached, 3),
         "parameters": sum(p.numel() for p in student.layers.parameters()),

@@ -38,12 +38,12 @@ def fewer_layers_search(problem: SearchProblem) -> Solution:
     """
     whole = problem.space.widths
     for depth in range(len(whole), 0, -1):
-        solution = _solution(problem, {index: whole[index] for index in evenly_spaced(len(whole), depth)})
+        solution = _of(problem, {index: whole[index] for index in evenly_spaced(len(whole), depth)})
         if solution.cost_us <= problem.limit_us:
             return solution
     last = len(whole) - 1
     shares = np.linspace(0, 1, SHARES, endpoint=False)[1:]
-    return _best(problem, (_solution(problem, {last: _narrowed(problem, last, float(share))}) for share in shares))
+    return _best(problem, (_of(problem, {last: _narrowed(problem, last, float(share))}) for share in shares))
 
 
 def evenly_spaced(layers: int, depth: int) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution
     heads = set.intersection(*(set(score.heads.levels) for score in scores)) - {0}
     neurons = set.intersection(*(set(score.neurons.levels) for score in scores)) - {0}
     for widths in itertools.product(sorted(heads), sorted(neurons)):
-        yield _solution(problem, {index: Layer(*widths) for index in kept})
+        yield _of(problem, {index: Layer(*widths) for index in kept})
 
 
 def _narrowed(problem: SearchProblem, index: int, share: float) -> Layer:
@@ -80,8 +80,12 @@ def _narrowed(problem: SearchProblem, index: int, share: float) -> Layer:
     return Layer(heads, min(score.neurons.levels[1:], key=lambda level: abs(level - share * whole.neurons), default=0))
 
 
-def _solution(problem: SearchProblem, layers: dict[int, Layer]) -> Solution:
-    widths = tuple(layers.get(index, GONE) for index in range(len(problem.space.layers)))
+def _of(problem: SearchProblem, layers: dict[int, Layer]) -> Solution:
+    return solution_of(problem, tuple(layers.get(index, GONE) for index in range(len(problem.space.layers))))
+
+
+def solution_of(problem: SearchProblem, widths: tuple[Layer, ...]) -> Solution:
+    """Cost and damage of some widths."""
     damage = 0.0
     for score, width in zip(problem.space.layers, widths, strict=True):
         damage += score.heads.damage[score.heads.levels.index(width.heads)]
