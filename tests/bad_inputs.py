@@ -216,6 +216,11 @@ DATA = (
         "expected at least two classes, found only .*check --label-column",
         damage=lines("data/train.tsv", one_class),
     ),
+    BadInput(
+        "too few rows to choose a student on",
+        "cannot carve 0 rows out of 2 training rows for `selection`, .*; give more training data, at least 20 rows",
+        damage=write("data/train.tsv", "sentence\tlabel\ngood\t1\nbad\t0\n"),
+    ),
     BadInput("text column that is not there", "expected a column 'phrase'", ("--text-column", "phrase")),
     BadInput(
         "evaluation split that is not there",

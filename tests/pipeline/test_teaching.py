@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hub_server import Hub
 from pipeline_runs import start, wanted
-from tiny import BATCH, LABELS, Watcher
+from tiny import BATCH, LABELS, Watcher, write_data
 
 from compressor.errors import InputError
 from compressor.pipeline import StoppedError, plan_for
@@ -129,6 +129,17 @@ def test_it_takes_at_most_half_of_the_time_budget(
     (note,) = (note for note in watcher.notes if "as the time budget allows" in note)
     assert 15 <= int(note.split()[0]) <= 20
     assert f"as many of {STEPS} as" in note
+
+
+@pytest.mark.parametrize("rows", [9, 19])
+def test_data_that_cannot_be_split_is_refused_before_the_training(
+    tmp_path: Path, request_of: CompressRequest, rows: int
+) -> None:
+    data = write_data(tmp_path / "data", {"train": rows, "dev": 20})
+    watcher = Watcher()
+    with pytest.raises(InputError, match=rf"cannot carve .* out of {rows} training rows for `selection`, .* at least"):
+        start(tmp_path, replace(request_of, data=str(data)), watcher=watcher)
+    assert watcher.begun == []
 
 
 def test_the_plan_has_the_stage_and_trains_nothing(tmp_path: Path, request_of: CompressRequest) -> None:

@@ -169,7 +169,15 @@ def test_selected_rows(write_folder: WriteFolder) -> None:
             r"one file of the split 'train' in .*, found train.tsv and train.csv",
         ),
         ({"train": LINES, "dev.txt": ["x"], "validation": LINES}, {}, r"dev.txt or validation.tsv in .*, found both"),
-        ({"train": LINES}, {}, r"cannot carve 0 rows out of 3 training rows"),
+        *(
+            (
+                {"train": LINES[: 1 + rows]},
+                {"label_names": ("n", "p")},
+                rf"cannot carve 0 rows out of {rows} .* for `held_out`, .* at least \d+ rows .*: test or dev",
+            )
+            for rows in (2, 3)
+        ),
+        ({"train": LINES[:2]}, {"agreement": True}, r"cannot carve 0 rows out of 1 training rows for `held_out`"),
         ({"train": LINES}, {"metric": "acuracy"}, r"metric: expected one of .*did you mean 'accuracy'"),
         (
             {"train": LINES},
