@@ -17,10 +17,10 @@ LINES = ["sentence\tlabel", *ROWS]
 
 
 def test_texts_labels_and_spec(write_folder: WriteFolder) -> None:
-    folder = write_folder(train=LINES, dev=["label\tsentence", "1\tnice"], train_sentences=["junk"])
+    folder = write_folder(train=LINES, dev=["label\tsentence", "1\tnice", "0\todd"], train_sentences=["junk"])
     data = read_task(folder, label_names=("negative", "positive"), metric="matthews")
     assert data.splits["train"].texts == (("good",), ("bad",), ("fine",))
-    assert data.splits["dev"].texts == (("nice",),)
+    assert data.splits["dev"].texts == (("nice",), ("odd",))
     assert data.splits["train"].labels is not None
     assert data.splits["train"].labels.tolist() == [1, 0, 1]
     assert set(data.splits) == {"train", "dev"}
