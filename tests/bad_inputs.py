@@ -202,6 +202,16 @@ DATA = (
         damage=edit("data/train.tsv", lambda raw: raw[:20] + b"\xff" + raw[20:]),
     ),
     BadInput(
+        "texts without labels that are not UTF-8",
+        "unlabelled.txt, line 2: expected UTF-8, found the byte 0xe9 .*save the file as UTF-8",
+        damage=write("data/unlabelled.txt", b"one\ncaf\xe9\n"),
+    ),
+    BadInput(
+        "texts without labels, none of them",
+        "unlabelled.txt is empty: expected at least one row of data, found none; fill the file or remove it",
+        damage=write("data/unlabelled.txt", ""),
+    ),
+    BadInput(
         "unknown label",
         r"train.tsv, line 2: label '7' is unknown; known are .*correct",
         damage=lines("data/train.tsv", lambda rows: [rows[0], "new\t7", *rows[1:]]),

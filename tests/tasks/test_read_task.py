@@ -110,6 +110,35 @@ def test_digest_follows_the_files_that_were_read(write_folder: WriteFolder) -> N
     assert len(first) == 64
 
 
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (
+            b"one\ntwo\ncaf\xe9\n",
+            r"unlabelled.txt, line 3: expected UTF-8, found the byte 0xe9 .*save the file as UTF-8",
+        ),
+        (b"", r"unlabelled.txt is empty: expected at least one row of data, found none; fill the file or remove it"),
+        (b"\xef\xbb\xbf", r"unlabelled.txt is empty"),
+        (b" \n\n", r"unlabelled.txt is empty"),
+    ],
+    ids=["latin-1", "empty", "only a byte order mark", "only white space"],
+)
+@pytest.mark.parametrize("alone", [False, True], ids=["beside train", "alone"])
+def test_texts_without_labels_that_cannot_be_read_are_refused(
+    write_folder: WriteFolder, raw: bytes, message: str, alone: bool
+) -> None:
+    folder = write_folder(**({} if alone else {"train": LINES, "dev": LINES}))
+    (folder / "unlabelled.txt").write_bytes(raw)
+    with pytest.raises(InputError, match=message):
+        read_task(folder)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_text_without_a_label(write_folder: WriteFolder) -> None:
+    folder = write_folder(train=LINES, dev=LINES)
+    (folder / "unlabelled.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n")
+    assert read_task(folder).splits["unlabelled"].texts == (("one",), ("two",))
+
+
 def test_selected_rows(write_folder: WriteFolder) -> None:
     part = read_task(write_folder(train=LINES, dev=LINES)).splits["train"].select("part", np.array([2, 1]))
     assert (part.name, part.texts) == ("part", (("fine",), ("bad",)))
