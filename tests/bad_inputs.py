@@ -247,6 +247,8 @@ FLAGS = (
     BadInput("latency negative", "--max-latency: expected a positive number", ("--max-latency", "-5ms")),
     BadInput("size without unit", "--max-size: expected .*such as 20MB; got '20'", ("--max-size", "20")),
     BadInput("time without unit", "--time-budget: expected .*such as 30m", ("--time-budget", "30")),
+    BadInput("time zero", "--time-budget: expected more than zero, such as 30m; got '0m'", ("--time-budget", "0m")),
+    BadInput("time negative", "--time-budget: expected a positive number with a unit", ("--time-budget", "-5m")),
     BadInput("percentile", "--percentile: expected at least 50 and less than 100, got 100", ("--percentile", "100")),
     BadInput("accuracy drop negative", "expected points between 0 and 100, got -1", ("--max-accuracy-drop", "-1")),
     BadInput("accuracy drop not a number", "between 0 and 100, got nan", ("--max-accuracy-drop", "nan")),

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,17 @@ def test_it_takes_at_most_half_of_the_time_budget(
     (note,) = (note for note in watcher.notes if "as the time budget allows" in note)
     assert 15 <= int(note.split()[0]) <= 20
     assert f"as many of {STEPS} as" in note
+    assert not any("overdrawn" in note for note in watcher.notes)
+
+
+def test_the_least_training_that_the_time_budget_has_no_room_for_says_so(
+    tmp_path: Path, request_of: CompressRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetuning, "examples_per_second", lambda *args, **kwargs: 64 * STEPS / 500)
+    watcher = prepared(tmp_path, request_of)  # ten minutes, half of them for the teacher
+    (note,) = (note for note in watcher.notes if "overdrawn" in note)
+    assert "takes about 8m20s, the least that works, and " in note
+    assert re.search(r"longer by [67]m\d\ds would be enough$", note)
 
 
 @pytest.mark.parametrize("rows", [9, 19])
