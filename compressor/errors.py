@@ -4,6 +4,7 @@ A message says what was expected, what was found and how to fix it. Anything els
 error (exit code 1).
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 
@@ -63,3 +64,11 @@ class ResourceError(CompressorError):
 
 class BorderError(CompressorError):
     """A record that crosses from one stage to the next is not what its check promises: a bug, not a user error."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what caused it, and so on."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__

@@ -202,6 +202,16 @@ DATA = (
         damage=edit("data/train.tsv", lambda raw: raw[:20] + b"\xff" + raw[20:]),
     ),
     BadInput(
+        "texts without labels that are not UTF-8",
+        "unlabelled.txt, line 2: expected UTF-8, found the byte 0xe9 .*save the file as UTF-8",
+        damage=write("data/unlabelled.txt", b"one\ncaf\xe9\n"),
+    ),
+    BadInput(
+        "texts without labels, none of them",
+        "unlabelled.txt is empty: expected at least one row of data, found none; fill the file or remove it",
+        damage=write("data/unlabelled.txt", ""),
+    ),
+    BadInput(
         "unknown label",
         r"train.tsv, line 2: label '7' is unknown; known are .*correct",
         damage=lines("data/train.tsv", lambda rows: [rows[0], "new\t7", *rows[1:]]),
@@ -215,6 +225,11 @@ DATA = (
         "one class only",
         "expected at least two classes, found only .*check --label-column",
         damage=lines("data/train.tsv", one_class),
+    ),
+    BadInput(
+        "too few rows to choose a student on",
+        "cannot carve 0 rows out of 2 training rows for `selection`, .*; give more training data, at least 20 rows",
+        damage=write("data/train.tsv", "sentence\tlabel\ngood\t1\nbad\t0\n"),
     ),
     BadInput("text column that is not there", "expected a column 'phrase'", ("--text-column", "phrase")),
     BadInput(
@@ -232,6 +247,8 @@ FLAGS = (
     BadInput("latency negative", "--max-latency: expected a positive number", ("--max-latency", "-5ms")),
     BadInput("size without unit", "--max-size: expected .*such as 20MB; got '20'", ("--max-size", "20")),
     BadInput("time without unit", "--time-budget: expected .*such as 30m", ("--time-budget", "30")),
+    BadInput("time zero", "--time-budget: expected more than zero, such as 30m; got '0m'", ("--time-budget", "0m")),
+    BadInput("time negative", "--time-budget: expected a positive number with a unit", ("--time-budget", "-5m")),
     BadInput("percentile", "--percentile: expected at least 50 and less than 100, got 100", ("--percentile", "100")),
     BadInput("accuracy drop negative", "expected points between 0 and 100, got -1", ("--max-accuracy-drop", "-1")),
     BadInput("accuracy drop not a number", "between 0 and 100, got nan", ("--max-accuracy-drop", "nan")),

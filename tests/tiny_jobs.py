@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,22 @@ def data() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.float32))
 
 
+# What too little memory raises, by who raises it.
+SHORTAGES: dict[str, Callable[[], Exception]] = {
+    "python": MemoryError,
+    "torch": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+    "torch on linux": lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
+        "allocate 1000 bytes. Error code 12 (Cannot allocate memory)"
+    ),
+    "torch elsewhere": lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:81] data. DefaultCPUAllocator: not enough memory: you tried to allocate 1000 "
+        "bytes."
+    ),
+    "library": lambda: RuntimeError("std::bad_alloc"),
+}
+
+
 @dataclass(frozen=True)
 class Regression:
     """Least squares on random rows.
@@ -50,6 +67,9 @@ class Regression:
         scale: Of the loss, so that the gradient is clipped or not.
         bad_row: The row whose loss fails; only one rank gets it in a step.
         fault: "raise", "kill" or a number that the loss is multiplied with.
+        room: Rows that memory suffices for; None = any number.
+        backward: Whether it does not suffice in the backward pass, when part of the gradient is written; else forward.
+        shortage: What is raised then, a key of `SHORTAGES`.
         journal: File that gets a line for each part, the process that computes it; the first one to write is slow.
     """
 
@@ -58,6 +78,9 @@ class Regression:
     scale: float = 1.0
     bad_row: int | None = None
     fault: str | float = "raise"
+    room: int | None = None
+    backward: bool = False
+    shortage: str = "python"
     journal: Path | None = None
 
     def setup(self) -> Setup:
@@ -67,14 +90,21 @@ class Regression:
             model = Model()
         return Setup(model, self._step, DataOrder(np.arange(ROWS), self.batch, self.seed))
 
+    def _starve(self, gradient: Tensor) -> None:
+        raise SHORTAGES[self.shortage]()
+
     def _step(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
         if self.journal is not None:
             with self.journal.open("a+") as file:
                 file.write(f"{os.getpid()}\n")
             if self.journal.read_text().split()[0] == str(os.getpid()):
                 time.sleep(0.05)
-        x, y = data()
-        loss = self.scale * (model(x[rows]) - y[rows]).square().sum()
+        x, y = (every[rows] for every in data())
+        if self.room is not None and len(rows) > self.room:
+            if not self.backward:
+                raise SHORTAGES[self.shortage]()
+            x.requires_grad_().register_hook(self._starve)
+        loss = self.scale * (model(x) - y).square().sum()
         if self.bad_row is not None and self.bad_row in rows:
             if self.fault == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from compressor.distill import distillation_loss
+from compressor.distill.overdraft import overdraft_notes
 from compressor.distill.recipe import (
     ASSISTANT,
     BEHIND_ASSISTANT,
@@ -103,16 +104,18 @@ def distil(
     speed = bench.run.choose(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
     )
-    rows = _rows(bench)
+    rows, left = _rows(bench), _seconds(bench, part)
     steps = bench.run.choose(
-        f"distil{tag}.steps",
-        lambda: fitting_steps(rows, examples_per_second=speed, seconds=_seconds(bench, part), part=part),
+        f"distil{tag}.steps", lambda: fitting_steps(rows, examples_per_second=speed, seconds=left, part=part)
     )
     bench.observer.note(
         f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {_ranks(bench)} rank(s)"
         + (", products in bfloat16" if bfloat16 else "")
         + ("" if steps >= wanted_steps(rows, part) else ", as many as the time budget allows")
     )
+    budget = bench.request.time_budget_s
+    for note in overdraft_notes(steps * job.batch / speed, left, share=part.budget, time_budget_s=budget):
+        bench.observer.note(note)
     train(
         job,
         _plan(bench, steps, part=part, bfloat16=bfloat16),

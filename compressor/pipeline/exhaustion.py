@@ -14,15 +14,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from compressor.errors import InfeasibleError, InputError, ResourceError
-from compressor.profiles import available_memory
+from compressor.errors import InfeasibleError, InputError, ResourceError, causes
+from compressor.profiles import available_memory, is_out_of_memory
 from compressor.records.units import format_bytes
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # numpy writes arrays without telling why a write was short.
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
-# torch, the C++ library, ONNX Runtime, and a process that ended with Python's own error.
-_NO_MEMORY_TEXTS = ("can't allocate memory", "bad_alloc", "Failed to allocate memory", "MemoryError")
 _FULL_BELOW_BYTES = 1_000_000
 
 
@@ -44,37 +42,20 @@ def exhaustion_explained(places: Mapping[str, Path]) -> Iterator[None]:
         places = {**places, "temporary files": Path(tempfile.gettempdir())}
         if _is_out_of_space(error, places):
             raise ResourceError(_disk_in_words(places)) from error
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise ResourceError(_memory_in_words()) from error
         raise
 
 
 def _is_out_of_space(error: Exception, places: Mapping[str, Path]) -> bool:
     texts = [os.strerror(number) for number in _NO_SPACE]
-    for link in _chain(error):
+    for link in causes(error):
         if isinstance(link, OSError) and (link.errno in _NO_SPACE or _SHORT_WRITE.search(str(link))):
             return True
         if any(text in str(link) for text in texts):
             return True
     # A runtime that fails to write may say anything; bad input on a full disk is still bad input.
     return not isinstance(error, InputError) and any(_free(place) < _FULL_BELOW_BYTES for place in places.values())
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    for link in _chain(error):
-        if isinstance(link, MemoryError) or (isinstance(link, OSError) and link.errno == errno.ENOMEM):
-            return True
-        if any(text in str(link) for text in (*_NO_MEMORY_TEXTS, os.strerror(errno.ENOMEM))):
-            return True
-    return False
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it."""
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 def _free(place: Path) -> int:

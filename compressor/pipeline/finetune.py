@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file, save_file
 
+from compressor.distill.overdraft import overdraft_notes
 from compressor.distill.throughput import examples_per_second
 from compressor.export import check_output, move_into_place
 from compressor.pipeline.exhaustion import exhaustion_explained
@@ -170,6 +171,8 @@ def _fitted(plan: TrainPlan, job: FittingJob, work: RunFolder, seconds: float, o
         f"{format_seconds(steps / steps_per_second)}"
         + ("" if steps == plan.steps else f", as many of {plan.steps} as the time budget allows")
     )
+    for note in overdraft_notes(steps / steps_per_second, seconds):
+        observer.note(note)
     return replace(plan, steps=steps, checkpoint_steps=max(1, round(CHECKPOINT_SECONDS * steps_per_second)))
 
 

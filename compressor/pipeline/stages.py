@@ -10,6 +10,7 @@ from compressor.errors import InfeasibleError, InputError
 from compressor.export import tokenizer_bytes
 from compressor.latency import refreshed
 from compressor.latency.store import TABLES, TableConditions, TableStore
+from compressor.pipeline.doubts import doubts
 from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
@@ -48,7 +49,7 @@ def prepare(bench: Workbench) -> Prepared:
         lengths=summary,
         rows={name: len(tokens) for name, tokens in parts.items()},
         lower_bound_ms=_lower_bound_ms(bench, workload),
-        notes=(*bench.data.notes, *steadiness_notes(bench.device_fingerprint)),
+        notes=(*bench.data.notes, *doubts(bench), *steadiness_notes(bench.device_fingerprint)),
     )
     return check_prepared(prepared)
 

@@ -19,7 +19,7 @@ from compressor.pipeline.finetune import TRAINED, FineTuned, fit_teacher
 from compressor.pipeline.workbench import Workbench
 from compressor.records.serial import digest
 from compressor.records.store import RunFolder
-from compressor.tasks import TextData, read_task
+from compressor.tasks import TextData, carve, read_task
 from compressor.teachers import Teacher, load_base
 from compressor.teachers.heads import is_headless
 from compressor.teachers.named import with_class_names
@@ -108,6 +108,7 @@ def _base_and_task(bench: Workbench) -> tuple[Teacher, TextData]:
         eval_split=request.eval_split,
         agreement=False,
     )
+    carve(task.splits["train"], seed=request.seed)  # data that the run will refuse is refused before the training
     base = load_base(Path(request.teacher), task.spec.label_names, kind=task.spec.kind, seed=request.seed)
     return base, task
 

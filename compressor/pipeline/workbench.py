@@ -35,7 +35,6 @@ from compressor.tasks import (
     TextTokenizer,
     Tokens,
     carve,
-    default_selection_size,
     encode_split,
     read_task,
 )
@@ -195,8 +194,7 @@ class Workbench:
 
     @cached_property
     def _train_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        train = self.data.splits["train"]
-        return carve(train, size=default_selection_size(len(train)), seed=self.request.seed)
+        return carve(self.data.splits["train"], seed=self.request.seed)
 
     def _part(self, split: Split) -> Part:
         """Token ids, cut only at the teacher's own maximum, and targets."""

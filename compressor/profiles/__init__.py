@@ -4,7 +4,7 @@ from compressor.profiles.caches import last_level_cache_bytes
 from compressor.profiles.loading import list_profiles, load_profile
 from compressor.profiles.machine import check_threads, fingerprint, usable_threads
 from compressor.profiles.matching import Mismatch, MismatchReason, class_profile, match, resolve_target
-from compressor.profiles.memory import available_memory
+from compressor.profiles.memory import available_memory, is_out_of_memory
 from compressor.profiles.steadiness import steadiness_notes
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "check_threads",
     "class_profile",
     "fingerprint",
+    "is_out_of_memory",
     "last_level_cache_bytes",
     "list_profiles",
     "load_profile",

@@ -76,5 +76,7 @@ class CompressRequest:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}")
+        if not self.time_budget_s > 0:
+            raise InputError(f"--time-budget: expected more than zero, such as 30m, got {self.time_budget_s:g} s")
         if self.task is not None:
             check_kind(self.task)

@@ -12,7 +12,7 @@ import numpy as np
 
 from compressor.errors import InputError
 from compressor.tasks.data import Split
-from compressor.tasks.splits import carve, default_selection_size
+from compressor.tasks.splits import carve
 
 HELD_OUT = "held_out"
 TRAIN = "train"
@@ -49,7 +49,10 @@ def carve_held_out(train: Split) -> tuple[Split, Split]:
     Raises:
         InputError: Too few training rows.
     """
-    rest, held_out = carve(train, size=default_selection_size(len(train)), seed=_HELD_OUT_SEED)
+    try:
+        rest, held_out = carve(train, seed=_HELD_OUT_SEED, part=HELD_OUT)
+    except InputError as error:
+        raise InputError(f"{error}, or a file with the rows to measure accuracy on: test or dev") from error
     return train.select(TRAIN, rest), train.select(HELD_OUT, held_out)
 
 

@@ -18,6 +18,7 @@ from compressor.tasks.evaluation import HELD_OUT, TRAIN, carve_held_out, choose_
 from compressor.tasks.files import UNLABELLED, read_tables
 from compressor.tasks.formats import Table
 from compressor.tasks.metrics import check_metric, default_metric, get_metric
+from compressor.tasks.one_label import check_evaluation
 from compressor.tasks.rows import find_names, read_rows, refuse_one_label
 from compressor.tasks.understanding import find_kind, find_label_column, find_text_columns, has_labels
 
@@ -49,7 +50,8 @@ def read_task(
             agreement where the training data has no labels.
 
     Raises:
-        InputError: The folder cannot be used; the message names file, line and what was expected.
+        InputError: The folder cannot be used; the message names file, line and what was expected. Or the metric has
+            the same value for every model on the evaluation split.
     """
     if metric is not None:
         get_metric(metric)
@@ -72,6 +74,7 @@ def read_task(
     if evaluation == HELD_OUT:
         splits[TRAIN], splits[HELD_OUT] = carve_held_out(splits[TRAIN])
         notes.append(_held_out_note(splits, tables))
+    notes.extend(check_evaluation(splits[evaluation], spec))
     notes.extend(_overlap_notes(splits, evaluation))
     return TextData(replace(spec, eval_split=evaluation), splits, source, _digest(tables), tuple(notes))
 

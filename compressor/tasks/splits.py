@@ -13,29 +13,35 @@ from compressor.tasks.data import Split
 
 Ints = NDArray[np.int64]
 
+SELECTION = "selection"
 _MOST_SELECTION_ROWS = 2000
+_SELECTION_SHARE = 10  # one row in so many
 _SCORE_BINS = 10
 
 
 def default_selection_size(rows: int) -> int:
     """10 % of the training rows, at most 2000: the standard error of an accuracy of 90 % is then 0.7 points."""
-    return min(_MOST_SELECTION_ROWS, rows // 10)
+    return min(_MOST_SELECTION_ROWS, rows // _SELECTION_SHARE)
 
 
-def carve(split: Split, *, size: int, seed: int) -> tuple[Ints, Ints]:
-    """`selection_split` of the rows of any split."""
+def carve(split: Split, *, seed: int, size: int | None = None, part: str = SELECTION) -> tuple[Ints, Ints]:
+    """`selection_split` of the rows of any split; `size` is by default that of a selection split."""
+    size = default_selection_size(len(split)) if size is None else size
     if split.labels is None or split.offsets is not None:
-        return selection_split(np.zeros(len(split), dtype=np.int64), size=size, seed=seed)
-    return selection_split(split.labels, size=size, seed=seed)
+        return selection_split(np.zeros(len(split), dtype=np.int64), size=size, seed=seed, part=part)
+    return selection_split(split.labels, size=size, seed=seed, part=part)
 
 
-def selection_split(labels: Ints | NDArray[np.float64], *, size: int, seed: int) -> tuple[Ints, Ints]:
+def selection_split(
+    labels: Ints | NDArray[np.float64], *, size: int, seed: int, part: str = SELECTION
+) -> tuple[Ints, Ints]:
     """Split rows into train and selection.
 
     Args:
         labels: Class ids int64 [rows], or scores float64 [rows].
         size: Rows of the selection split.
         seed: The same labels, size and seed give the same rows in every process.
+        part: Name of what is carved, for messages.
 
     Returns:
         (train_idx [rows - size], selection_idx [size]): row numbers, sorted; together they are all rows.
@@ -45,7 +51,7 @@ def selection_split(labels: Ints | NDArray[np.float64], *, size: int, seed: int)
     """
     strata = _bins(labels.astype(np.float64), size) if labels.dtype == np.float64 else labels
     classes, inverse, counts = np.unique(strata, return_inverse=True, return_counts=True)
-    takes = _rows_per_class(counts, size)
+    takes = _rows_per_class(counts, size, part)
     rng = np.random.default_rng(seed)
     chosen = [
         rng.permutation(np.flatnonzero(inverse == position))[: takes[position]] for position in range(len(classes))
@@ -63,14 +69,15 @@ def _bins(scores: NDArray[np.float64], size: int) -> Ints:
     return np.searchsorted(inner, scores, side="right").astype(np.int64)
 
 
-def _rows_per_class(counts: Ints, size: int) -> Ints:
+def _rows_per_class(counts: Ints, size: int, part: str) -> Ints:
     """Largest-remainder shares [classes], each at least 1 and at most count - 1, with sum `size`."""
     low, high = np.minimum(counts - 1, 1), counts - 1
     least, most = max(1, int(low.sum())), int(high.sum())
     if not least <= size <= most:
         raise InputError(
-            f"cannot carve {size} rows out of {int(counts.sum())} training rows with every class in both parts "
-            f"({len(counts)} classes, {least} to at most {most} rows); give more training data or another size"
+            f"cannot carve {size} rows out of {int(counts.sum())} training rows for `{part}`, a tenth of them, with "
+            f"every class in both parts: expected {least} to {most} rows for {len(counts)} class(es); give more "
+            f"training data, at least {len(counts) * _SELECTION_SHARE} rows to carve from"
         )
     exact = counts * (size / counts.sum())
     takes: Ints = np.clip(np.floor(exact).astype(np.int64), low, high)

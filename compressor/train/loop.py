@@ -7,13 +7,15 @@ its own share of all parameters (the optimiser's state is sharded as in ZeRO, Ra
 1910.02054, section 5.1). Given plan and data the result does not depend on who computed what, nor on when it was
 interrupted.
 
-A gradient that is not finite is a step back: to the last snapshot, and on from there at half the rate.
+A gradient that is not finite is a step back: to the last snapshot, and on from there at half the rate. A part for
+which memory does not suffice is computed in several passes (`passes.py`): the same sum, but for its last bits.
 """
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,10 @@ from compressor.records.training import TrainPlan
 from compressor.train.bfloat16 import round_products
 from compressor.train.flat import FlatParameters
 from compressor.train.job import Job, Setup
+from compressor.train.passes import Note, Passes
 from compressor.train.team import Alone, Team, share_of
 
 Report = Callable[[int, float], None]
-Note = Callable[[str], None]
 
 REPORT_SECONDS = 1.0
 SMOOTHING = 0.98  # of the reported loss, per step
@@ -69,6 +71,7 @@ class Trainer:
         inner = self._setup.inner if plan.bfloat16 else None
         self.rounded_products = 0 if inner is None else round_products(inner)
         self.model = self._setup.model.train()
+        self._passes = Passes(partial(self._setup.step, self.model), plan, note)
         self._flat = FlatParameters(self.model)
         self._space = self._team.workspace(self._flat.size, plan.parts_per_step)
         if self._team.rank == 0:
@@ -86,6 +89,7 @@ class Trainer:
 
         Raises:
             CompressorError: The gradient was not finite again and again.
+            ResourceError: Memory does not suffice for a single row.
         """
         if checkpoint is not None and checkpoint.exists():
             self._restore(checkpoint)
@@ -124,11 +128,10 @@ class Trainer:
         return loss if finite else None
 
     def _compute(self, part: int) -> None:
-        self._flat.gradients_into(self._space.gradients[part].zero_())
+        gradient = self._space.gradients[part]
+        self._flat.gradients_into(gradient)
         rows = self._setup.order.rows(self._step, part, self._plan.parts_per_step)
-        loss = self._setup.step(self.model, rows)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._space.losses[part] = loss.detach()
+        self._space.losses[part] = self._passes.loss(rows, gradient)
 
     def _sum_parts(self) -> None:
         parts = self._space.gradients[:, self._share]

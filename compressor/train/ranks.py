@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from compressor.errors import CompressorError, ResourceError
 from compressor.records.training import TrainPlan, check_plan
 from compressor.train.job import Job
 from compressor.train.loop import Trainer
+from compressor.train.passes import Note
 from compressor.train.team import Processes, memory_file
 
 # Products that oneDNN and its wrapper in torch keep compiled, by default 1,024 each: text has many lengths, so a rank
@@ -33,7 +34,7 @@ from compressor.train.team import Processes, memory_file
 SMALL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16", "LRU_CACHE_CAPACITY": "16"}
 
 Progress = Callable[[int, float], None]
-Note = Callable[[str], None]
+Report = tuple[int, float] | str | ResourceError
 
 
 def train(
@@ -57,7 +58,8 @@ def train(
 
     Raises:
         CompressorError: A rank failed.
-        ResourceError: A rank was killed, which is how the system ends what takes more memory than there is.
+        ResourceError: Memory does not suffice for a single row at a time; or a rank was killed, which is how the
+            system ends what takes more memory than there is.
     """
     check_plan(plan)
     if plan.ranks == 1:
@@ -72,15 +74,19 @@ def train(
 
 @dataclass(frozen=True)
 class _Told:
-    """Who is told what the first rank reports."""
+    """Who is told what the ranks report. All ranks note what happens to all of them: it is told once."""
 
     progress: Progress | None
     note: Note | None
+    noted: set[str] = field(default_factory=set)
 
-    def __call__(self, report: tuple[int, float] | str) -> None:
+    def __call__(self, report: Report) -> None:
+        if isinstance(report, ResourceError):
+            raise report
         if isinstance(report, str):
-            if self.note is not None:
+            if self.note is not None and report not in self.noted:
                 self.note(report)
+            self.noted.add(report)
         elif self.progress is not None:
             self.progress(*report)
 
@@ -103,6 +109,7 @@ def _spawn(job: Job, plan: TrainPlan, result: Path, checkpoint: Path | None, tol
             while not ranks.join(timeout=0.2):
                 _drain(channel, told)
         except ProcessException as error:
+            _drain(channel, told)  # what a rank said of its end is more than its traceback
             raise _in_words(error) from error
         finally:
             _end(processes)
@@ -176,8 +183,12 @@ def _rank(
     torch.set_num_threads(plan.threads)
     team = Processes(rank, plan.ranks, meeting.memory, meeting.taken, meeting.barrier)
     first = rank == 0
-    trainer = Trainer(job, plan, team, note=channel.put if first else None)
-    trainer.run(checkpoint, (lambda step, loss: channel.put((step, loss))) if first else None)
+    try:
+        trainer = Trainer(job, plan, team, note=channel.put)
+        trainer.run(checkpoint, (lambda step, loss: channel.put((step, loss))) if first else None)
+    except ResourceError as error:
+        channel.put(error)
+        raise
     if first:
         _write(trainer.model, result)
 

@@ -56,6 +56,7 @@ def test_a_full_disk_is_recognised(error: Exception, tmp_path: Path) -> None:
         MemoryError(),
         OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:81] DefaultCPUAllocator: not enough memory: you tried to ..."),
         UnavailableError("measuring in a fresh process failed with status 1: ... std::bad_alloc"),
         caused(CompressorError("a training process failed"), RuntimeError("\nMemoryError\n")),
     ],

@@ -6,8 +6,9 @@ import pytest
 from pipeline_runs import TIGHT, Ask, Run, Times, Whole, run_folder
 from tiny import Watcher
 
+from compressor.distill import recipe
 from compressor.errors import BorderError
-from compressor.pipeline import StoppedError
+from compressor.pipeline import StoppedError, distilling
 from compressor.records.architecture import Precision
 from compressor.records.recipe import Recipe
 from compressor.records.serial import load
@@ -51,6 +52,22 @@ def test_a_time_budget_without_room_for_a_race_says_so(
     with pytest.raises(StoppedError):
         run(ask(TIGHT * teacher_ms[Precision.INT8]), watcher=watcher, stop_after="race")
     assert any(note.startswith(said) for note in watcher.notes)
+
+
+@pytest.mark.parametrize(("speed", "overdrawn"), [(1.0, True), (1e6, False)], ids=["slow", "fast"])
+def test_the_least_training_that_the_time_budget_has_no_room_for_says_so(
+    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch, speed: float, overdrawn: bool
+) -> None:
+    monkeypatch.setattr(distilling, "examples_per_second", lambda *args: speed)
+    monkeypatch.setattr(recipe, "MAX_EPOCHS", 1)
+    watcher = Watcher()
+    request = replace(ask(TIGHT * teacher_ms[Precision.INT8], time_budget_s=1200.0), recipe=Recipe(race=False))
+    with pytest.raises(StoppedError):
+        run(request, watcher=watcher, stop_after="distil")
+    notes = [note for note in watcher.notes if "overdrawn" in note]
+    assert len(notes) == overdrawn
+    # 50 steps of 64 rows at 1 row/s, which are at most 23 % of the budget: 13,913 s instead of 1,200.
+    assert all("takes about 53m20s, " in note and "longer by 211m53s would be enough" in note for note in notes)
 
 
 def test_records_of_a_race_fit_together(whole: Whole) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from hub_server import Hub
 from pipeline_runs import start, wanted
-from tiny import BATCH, LABELS, Watcher
+from tiny import BATCH, LABELS, Watcher, write_data
 
 from compressor.errors import InputError
 from compressor.pipeline import StoppedError, plan_for
@@ -129,6 +130,28 @@ def test_it_takes_at_most_half_of_the_time_budget(
     (note,) = (note for note in watcher.notes if "as the time budget allows" in note)
     assert 15 <= int(note.split()[0]) <= 20
     assert f"as many of {STEPS} as" in note
+    assert not any("overdrawn" in note for note in watcher.notes)
+
+
+def test_the_least_training_that_the_time_budget_has_no_room_for_says_so(
+    tmp_path: Path, request_of: CompressRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetuning, "examples_per_second", lambda *args, **kwargs: 64 * STEPS / 500)
+    watcher = prepared(tmp_path, request_of)  # ten minutes, half of them for the teacher
+    (note,) = (note for note in watcher.notes if "overdrawn" in note)
+    assert "takes about 8m20s, the least that works, and " in note
+    assert re.search(r"longer by [67]m\d\ds would be enough$", note)
+
+
+@pytest.mark.parametrize("rows", [9, 19])
+def test_data_that_cannot_be_split_is_refused_before_the_training(
+    tmp_path: Path, request_of: CompressRequest, rows: int
+) -> None:
+    data = write_data(tmp_path / "data", {"train": rows, "dev": 20})
+    watcher = Watcher()
+    with pytest.raises(InputError, match=rf"cannot carve .* out of {rows} training rows for `selection`, .* at least"):
+        start(tmp_path, replace(request_of, data=str(data)), watcher=watcher)
+    assert watcher.begun == []
 
 
 def test_the_plan_has_the_stage_and_trains_nothing(tmp_path: Path, request_of: CompressRequest) -> None:

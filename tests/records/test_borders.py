@@ -19,6 +19,7 @@ from compressor.records.architecture import (
 )
 from compressor.records.latency import LatencyTable, Measured, check_table
 from compressor.records.promise import Budget, Reason, Verdict, Workload, combine, exit_code
+from compressor.records.request import CompressRequest
 from compressor.records.results import Report, Row, Verification, check_verification
 from compressor.records.score import LayerScore, ScoredSpace, UnitScore, check_scores
 from compressor.records.stages import Confirmed, Ladder, Prepared, Rung, check_confirmed, check_ladder, check_prepared
@@ -188,6 +189,12 @@ def test_a_workload_that_no_engine_could_run(name: str) -> None:
 def test_a_budget_that_means_nothing(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Budget(**change)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -60.0, float("nan")])
+def test_a_time_budget_that_is_none(seconds: float) -> None:
+    with pytest.raises(InputError, match=f"--time-budget: expected more than zero, such as 30m, got {seconds:g} s"):
+        CompressRequest("teacher", "data", time_budget_s=seconds)
 
 
 def test_budgets_at_their_limits() -> None:

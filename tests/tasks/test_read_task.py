@@ -17,10 +17,10 @@ LINES = ["sentence\tlabel", *ROWS]
 
 
 def test_texts_labels_and_spec(write_folder: WriteFolder) -> None:
-    folder = write_folder(train=LINES, dev=["label\tsentence", "1\tnice"], train_sentences=["junk"])
+    folder = write_folder(train=LINES, dev=["label\tsentence", "1\tnice", "0\todd"], train_sentences=["junk"])
     data = read_task(folder, label_names=("negative", "positive"), metric="matthews")
     assert data.splits["train"].texts == (("good",), ("bad",), ("fine",))
-    assert data.splits["dev"].texts == (("nice",),)
+    assert data.splits["dev"].texts == (("nice",), ("odd",))
     assert data.splits["train"].labels is not None
     assert data.splits["train"].labels.tolist() == [1, 0, 1]
     assert set(data.splits) == {"train", "dev"}
@@ -110,6 +110,35 @@ def test_digest_follows_the_files_that_were_read(write_folder: WriteFolder) -> N
     assert len(first) == 64
 
 
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (
+            b"one\ntwo\ncaf\xe9\n",
+            r"unlabelled.txt, line 3: expected UTF-8, found the byte 0xe9 .*save the file as UTF-8",
+        ),
+        (b"", r"unlabelled.txt is empty: expected at least one row of data, found none; fill the file or remove it"),
+        (b"\xef\xbb\xbf", r"unlabelled.txt is empty"),
+        (b" \n\n", r"unlabelled.txt is empty"),
+    ],
+    ids=["latin-1", "empty", "only a byte order mark", "only white space"],
+)
+@pytest.mark.parametrize("alone", [False, True], ids=["beside train", "alone"])
+def test_texts_without_labels_that_cannot_be_read_are_refused(
+    write_folder: WriteFolder, raw: bytes, message: str, alone: bool
+) -> None:
+    folder = write_folder(**({} if alone else {"train": LINES, "dev": LINES}))
+    (folder / "unlabelled.txt").write_bytes(raw)
+    with pytest.raises(InputError, match=message):
+        read_task(folder)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_text_without_a_label(write_folder: WriteFolder) -> None:
+    folder = write_folder(train=LINES, dev=LINES)
+    (folder / "unlabelled.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n")
+    assert read_task(folder).splits["unlabelled"].texts == (("one",), ("two",))
+
+
 def test_selected_rows(write_folder: WriteFolder) -> None:
     part = read_task(write_folder(train=LINES, dev=LINES)).splits["train"].select("part", np.array([2, 1]))
     assert (part.name, part.texts) == ("part", (("fine",), ("bad",)))
@@ -169,7 +198,15 @@ def test_selected_rows(write_folder: WriteFolder) -> None:
             r"one file of the split 'train' in .*, found train.tsv and train.csv",
         ),
         ({"train": LINES, "dev.txt": ["x"], "validation": LINES}, {}, r"dev.txt or validation.tsv in .*, found both"),
-        ({"train": LINES}, {}, r"cannot carve 0 rows out of 3 training rows"),
+        *(
+            (
+                {"train": LINES[: 1 + rows]},
+                {"label_names": ("n", "p")},
+                rf"cannot carve 0 rows out of {rows} .* for `held_out`, .* at least \d+ rows .*: test or dev",
+            )
+            for rows in (2, 3)
+        ),
+        ({"train": LINES[:2]}, {"agreement": True}, r"cannot carve 0 rows out of 1 training rows for `held_out`"),
         ({"train": LINES}, {"metric": "acuracy"}, r"metric: expected one of .*did you mean 'accuracy'"),
         (
             {"train": LINES},

@@ -75,6 +75,17 @@ def test_too_small(counts: tuple[int, ...], size: int) -> None:
         selection_split(_labels(*counts), size=size, seed=0)
 
 
+@pytest.mark.parametrize("counts", [(1, 1), (2, 1), (10, 9), (9,), (2,) * 30])
+def test_as_many_rows_as_the_message_names_can_be_carved_from(counts: tuple[int, ...]) -> None:
+    labels = _labels(*counts)
+    with pytest.raises(InputError, match=r"for `held_out`, .*at least \d+ rows to carve from$") as caught:
+        carve(Split("train", (("x",),) * len(labels), labels), seed=0, part="held_out")
+    needed = int(str(caught.value).split()[-5])
+    more = np.resize(labels, needed)
+    assert needed > len(labels)
+    assert len(carve(Split("train", (("x",),) * needed, more), seed=0)[1]) == needed // 10
+
+
 @pytest.mark.parametrize(("rows", "size"), [(1000, 100), (60, 6), (5000, 37)])
 def test_scores_are_stratified(rows: int, size: int) -> None:
     scores = np.random.default_rng(1).gamma(2.0, size=rows)

@@ -94,8 +94,20 @@ def test_unicode_line_separators_stay_in_the_text(tmp_path: Path, suffix: str) -
 
 @pytest.mark.parametrize("suffix", [suffix[1:] for suffix in FORMATS])
 def test_other_encodings_are_refused(tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(InputError, match=rf"train.{suffix}: expected UTF-8, found the byte 0xe9 at byte offset 3"):
-        _read(tmp_path, suffix, b"caf\xe9")
+    with pytest.raises(
+        InputError,
+        match=rf"train.{suffix}, line 3: expected UTF-8, found the byte 0xe9 at byte offset 7, which is not;",
+    ):
+        _read(tmp_path, suffix, b"a\r\n\ncaf\xe9")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_another_encoding_that_marks_itself_is_named(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"train.txt, line 1: expected UTF-8, found the byte 0xf[ef] .*\(it begins like UTF-16\); save",
+    ):
+        _read(tmp_path, "txt", "\ufeffa\nb\n".encode(encoding))
 
 
 @pytest.mark.parametrize("suffix", [suffix[1:] for suffix in FORMATS])

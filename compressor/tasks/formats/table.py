@@ -1,5 +1,6 @@
 """The one shape that every file format is read into: named columns of text cells."""
 
+import codecs
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from compressor.errors import InputError
 from compressor.records.suggestion import did_you_mean
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def read_text(path: Path) -> tuple[str, str]:
     """(text, sha256 of the bytes) of a file in UTF-8; line ends become those of Unix.
 
     Raises:
-        InputError: Unreadable, or not UTF-8.
+        InputError: Unreadable, or not UTF-8; with the line.
     """
     try:
         raw = path.read_bytes()
@@ -64,9 +67,11 @@ def read_text(path: Path) -> tuple[str, str]:
     try:
         text = raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        looks = " (it begins like UTF-16)" if raw.startswith(_UTF16) else ""
         raise InputError(
-            f"{path}: expected UTF-8, found the byte 0x{raw[error.start]:02x} at byte offset {error.start}, "
-            "which is not; save the file as UTF-8"
+            f"{path}, line {line}: expected UTF-8, found the byte 0x{raw[error.start]:02x} at byte offset "
+            f"{error.start}, which is not{looks}; save the file as UTF-8"
         ) from error
     return text.replace("\r\n", "\n"), hashlib.sha256(raw).hexdigest()
 
@@ -93,7 +98,7 @@ def checked(table: Table, *, what: str, fix: str) -> Table:
     if len(set(columns)) < len(columns):
         raise InputError(f"{path}: expected every column name once, found {', '.join(columns)}")
     if not table.rows or not any(columns):
-        raise InputError(f"{path} is empty: expected at least one row of data, found none")
+        raise InputError(f"{path} is empty: expected at least one row of data, found none; fill the file or remove it")
     for line, row in zip(table.lines, table.rows, strict=True):
         if len(row) != len(columns):
             empty = " (an empty line)" if row in ([], [""]) else ""
