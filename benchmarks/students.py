@@ -24,7 +24,7 @@ from compressor.records.stages import Finalists, Ladder, Prepared, Raced
 from compressor.runtimes import engine_subject, time_interleaved
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import summarise
-from compressor.tasks import get_metric, points
+from compressor.tasks import get_metric, paired_bootstrap, points
 
 TRIAL_SECONDS, FINAL_SECONDS = 3.0, 8.0
 
@@ -39,14 +39,15 @@ class Way:
 
 @dataclass(frozen=True)
 class Job:
-    """What is compressed, where, and for how long at most."""
+    """What is compressed, where, and for how long at most; a length or metric of None is the pipeline's choice."""
 
     teacher: Path
     data: Path
-    length: int
+    length: int | None
     seed: int = 0
     threads: int = 1
     time_budget_s: float = 1800.0
+    metric: str | None = None
 
 
 class Quiet:
@@ -115,6 +116,7 @@ def make_student(job: Job, way: Way, *, speed_up: float, cache: Path) -> dict[st
         budget=Budget(),
         sequence_length=job.length,
         threads=job.threads,
+        metric=job.metric,
         search=way.search,
         recipe=way.recipe,
         time_budget_s=job.time_budget_s,
@@ -156,21 +158,27 @@ def _finalist(bench: Workbench) -> str:
 
 
 def _facts(bench: Workbench, against: Against, student: Any) -> dict[str, Any]:
-    """Of the exported engine: speed-up and accuracy on the evaluation split."""
-    metric, targets = get_metric(bench.data.spec.metric), bench.evaluation_targets
+    """Of the exported engine: speed-up, accuracy on the evaluation split, the drop with its paired 95 % interval."""
+    name, teacher, targets = bench.data.spec.metric, bench.evaluation_teacher, bench.evaluation_targets
     model = apply_precision(student.emit(), against.rung.precision).SerializeToString()
     summary, speed_up = against.ratio(model, FINAL_SECONDS)
     engine = bench.run.file("engine.onnx")
     options = bench.device.save_engine(model, against.rung.options, engine)
     outputs = bench.outputs(engine, options, bench.evaluation.tokens, against.rung.precision)
-    reached, whole = points(metric(outputs, targets)), points(metric(bench.evaluation_teacher, targets))
-    unquantised = points(metric(bench.fp32_outputs(student.emit(), bench.evaluation.tokens), targets))
+    reached, whole = (points(get_metric(name)(answers, targets)) for answers in (outputs, teacher))
+    drop = paired_bootstrap(name, teacher, outputs, targets, seed=bench.request.seed)
+    fp32 = points(get_metric(name)(bench.fp32_outputs(student.emit(), bench.evaluation.tokens), targets))
     return {
+        "metric": name,
+        "length": stages.workload_of(bench).sequence_length,
         "speed_up": round(speed_up, 2),
         "p50_ms": round(summary.p50_ms, 3),
         "accuracy": round(reached, 3),
-        "accuracy_fp32": round(unquantised, 3),
+        "accuracy_fp32": round(fp32, 3),
         "teacher": round(whole, 3),
         "drop": round(whole - reached, 3),
+        "drop_low": round(drop.low, 3),
+        "drop_high": round(drop.high, 3),
+        "evaluation_rows": len(targets),
         "parameters": sum(p.numel() for p in student.layers.parameters()),
     }

@@ -59,9 +59,7 @@ def _neighbours(
             yield candidate
 
 
-def _moved(
-    problem: SearchProblem, widths: tuple[Layer, ...], random: np.random.Generator
-) -> tuple[Layer, ...] | None:
+def _moved(problem: SearchProblem, widths: tuple[Layer, ...], random: np.random.Generator) -> tuple[Layer, ...] | None:
     """One sub-layer some levels up, another some down; None where there is no such level, or no attention is left."""
     flat = [width for layer in widths for width in (layer.heads, layer.neurons)]
     levels = [units.levels for score in problem.space.layers for units in (score.heads, score.neurons)]
