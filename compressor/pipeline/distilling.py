@@ -35,7 +35,7 @@ from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture
 from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, check_raced
 from compressor.records.training import TrainPlan
-from compressor.score import mean_divergence, refit
+from compressor.score import Reference, mean_divergence, refit
 from compressor.space import inherit
 from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
@@ -142,7 +142,7 @@ def inherited(bench: Workbench, confirmed: Confirmed, tag: str) -> Path:
     source = source_encoder(bench, confirmed.source)
     student = inherit(source, confirmed.cut)
     if bench.request.recipe.refit:
-        refit(student, source, confirmed.cut, calibration_text(bench))
+        refit(student, Reference(source, calibration_text(bench)), confirmed.cut)
     path = bench.run.file(f"inherited{tag}.safetensors")
     save_file(student.state_dict(), path)
     return path

@@ -3,10 +3,11 @@
 from compressor.score.batches import Batch, calibration_batches
 from compressor.score.damage import affordable_rows, passes_per_row, score_space
 from compressor.score.divergence import mean_divergence
-from compressor.score.refitting import refit
+from compressor.score.refitting import Reference, refit
 
 __all__ = [
     "Batch",
+    "Reference",
     "affordable_rows",
     "calibration_batches",
     "mean_divergence",

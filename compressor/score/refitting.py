@@ -112,31 +112,55 @@ def level_projections(
         yield Projection(fitted[1:].T.float().contiguous(), fitted[0].float())
 
 
+class Reference:
+    """What an encoder's sub-layers come to on some text: made once, for any number of its students.
+
+    Args:
+        teacher: The encoder that is cut, a teacher or a student itself.
+        batches: Text.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, teacher: Encoder, batches: Sequence[Batch]) -> None:
+        self.teacher, self.batches = teacher, batches
+        self.masks = [additive_mask(batch.mask) for batch in batches]
+        self.embedded = [teacher.embeddings(batch.ids, batch.type_ids) for batch in batches]
+        self._sums = dict(self._summed())
+
+    def sums(self, position: int) -> list[Tensor]:
+        """In front of the norm of a sub-layer, per batch: its input and its output, [rows, length, hidden]."""
+        return self._sums[position]
+
+    def _summed(self) -> Iterator[tuple[int, list[Tensor]]]:
+        states = self.embedded
+        for position, part in enumerate(self.teacher.parts):
+            if part is not None:
+                pairs = zip(states, self.masks, strict=True)
+                sums = [x + part.output(features(part, x, mask)) for x, mask in pairs]
+                yield position, sums
+                states = [part.norm(total) for total in sums]
+
+
 @torch.inference_mode()
-def refit(student: Encoder, teacher: Encoder, cut: Cut, batches: Sequence[Batch]) -> None:
+def refit(student: Encoder, reference: Reference, cut: Cut) -> None:
     """Refit every output projection of a student, in place, from its input to its output.
 
     Args:
         student: What `inherit` made of the cut.
-        teacher: The encoder that was cut, a teacher or a student itself.
-        cut: Which of the teacher's units the student has.
-        batches: Text.
+        reference: What was cut, on some text.
+        cut: Which of its units the student has.
     """
-    masks = [additive_mask(batch.mask) for batch in batches]
-    theirs = ours = [teacher.embeddings(batch.ids, batch.type_ids) for batch in batches]
-    at = 0
-    for place in _places(student, teacher, cut):
-        theirs, at = _run(teacher.parts[at : place.last], theirs, masks), place.last
-        source = place.source
-        moments = Moments(place.sub_layer.output.in_features, teacher.architecture.hidden)
-        for batch, mask, x, y in zip(batches, masks, ours, theirs, strict=True):
+    states = reference.embedded
+    for place in _places(student, reference.teacher, cut):
+        layer = place.sub_layer
+        read = [features(layer, x, mask) for x, mask in zip(states, reference.masks, strict=True)]
+        moments = Moments(layer.output.in_features, reference.teacher.architecture.hidden)
+        for batch, x, u, wanted in zip(reference.batches, states, read, reference.sums(place.position), strict=True):
             rows = read_tokens(batch, first_only=place.first_only)
-            read = features(place.sub_layer, x, mask)[rows]
-            wanted = y + source.output(features(source, y, mask))
-            moments.add(read, wanted[rows] - x[rows] - place.sub_layer.output(read))
-        _update(place.sub_layer.output, moments)
-        place.sub_layer.norm.load_state_dict(source.norm.state_dict())
-        ours = [apply(place.sub_layer, x, mask) for x, mask in zip(ours, masks, strict=True)]
+            moments.add(u[rows], wanted[rows] - x[rows] - layer.output(u[rows]))
+        _update(layer.output, moments)
+        layer.norm.load_state_dict(place.source.norm.state_dict())
+        states = [layer.norm(x + layer.output(u)) for x, u in zip(states, read, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +169,7 @@ class _Place:
 
     sub_layer: SubLayer
     source: SubLayer
-    last: int
+    position: int
     first_only: bool
 
 
@@ -161,17 +185,9 @@ def _places(student: Encoder, teacher: Encoder, cut: Cut) -> list[_Place]:
     ends = [position for position, _, _ in found[1:]] + [len(teacher.parts)]
     places = []
     for (_, sub_layer, first_only), end in zip(found, ends, strict=True):
-        last, source = [(position, part) for position, part in there if position < end][-1]
-        places.append(_Place(sub_layer, source, last, first_only))
+        position, source = [(position, part) for position, part in there if position < end][-1]
+        places.append(_Place(sub_layer, source, position, first_only))
     return places
-
-
-def _run(parts: Sequence[SubLayer | None], states: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-    """States of all positions behind these sub-layers."""
-    for part in parts:
-        if part is not None:
-            states = [apply(part, x, mask) for x, mask in zip(states, masks, strict=True)]
-    return states
 
 
 def _update(projection: nn.Linear, moments: Moments) -> None:

@@ -8,7 +8,7 @@ from tiny_models import masked_batch, random_encoder, tiny
 
 from compressor.encoder import Encoder
 from compressor.records.architecture import Cut, LayerCut
-from compressor.score import Batch, refit
+from compressor.score import Batch, Reference, refit
 from compressor.score.refitting import Moments, level_projections, read_tokens
 from compressor.space import inherit
 
@@ -59,7 +59,7 @@ def test_a_whole_student_stays_what_it_is() -> None:
     teacher = random_encoder(SHAPE)
     cut = Cut((WHOLE, WHOLE, WHOLE))
     student = inherit(teacher, cut)
-    refit(student, teacher, cut, TEXT)
+    refit(student, Reference(teacher, TEXT), cut)
     for name, value in teacher.state_dict().items():
         torch.testing.assert_close(student.state_dict()[name], value, rtol=0, atol=1e-4)
 
@@ -84,7 +84,7 @@ def test_units_that_have_a_twin_are_made_up_for(monkeypatch: pytest.MonkeyPatch)
     student = inherit(teacher, cut)
     expected = outputs(teacher, OTHER_TEXT)
     assert (outputs(student, OTHER_TEXT) - expected).abs().max() > 0.1
-    refit(student, teacher, cut, TEXT)
+    refit(student, Reference(teacher, TEXT), cut)
     torch.testing.assert_close(outputs(student, OTHER_TEXT), expected, rtol=0, atol=5e-3)
 
 
@@ -103,7 +103,7 @@ def test_a_refitted_student_is_nearer_to_its_teacher_on_other_text(cut: Cut) -> 
     expected = outputs(teacher, OTHER_TEXT)
     student = inherit(teacher, cut)
     before = (outputs(student, OTHER_TEXT) - expected).square().mean()
-    refit(student, teacher, cut, TEXT)
+    refit(student, Reference(teacher, TEXT), cut)
     after = (outputs(student, OTHER_TEXT) - expected).square().mean()
     assert after < 0.8 * before
 
