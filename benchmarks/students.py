@@ -146,7 +146,7 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
         "finalist": _finalist(bench),
         "steps": distilled.steps,
         "examples_per_second": round(distilled.examples_per_second),
-        "stage_seconds": {time.name: round(time.seconds, 1) for time in runner.times},
+        "stage_seconds": {time.stage: round(time.seconds, 1) for time in runner.times},
     }
 
 
