@@ -81,7 +81,7 @@ def student_row(task: Task, encoder: Path, *, time_budget_s: float = TIME_BUDGET
     """Teacher and student of a task: scores, the drop with its interval, evaluation rows, speed-up."""
     teacher = make_teacher(task, encoder)
     job = Job(teacher, task.data, length=None, metric=task.metric, time_budget_s=time_budget_s)
-    facts = make_student(job, Way(), speed_up=SPEED, cache=WORK / "cache")
+    facts, _ = make_student(job, Way(), speed_up=SPEED, cache=WORK / "cache")
     return {"task": task.name, **facts, "by_interval": task.by_interval}
 
 

@@ -15,18 +15,20 @@ from compressor.pipeline.cutting import Cutter
 from compressor.pipeline.runner import Runner
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.architecture import Precision
+from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import LatencySummary
 from compressor.records.promise import Budget
 from compressor.records.recipe import Recipe
-from compressor.records.request import CompressRequest
+from compressor.records.request import Assistant, CompressRequest
 from compressor.records.stages import Finalists, Ladder, Prepared, Raced
 from compressor.runtimes import engine_subject, time_interleaved
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import summarise
 from compressor.tasks import get_metric, paired_bootstrap, points
 
-TRIAL_SECONDS, FINAL_SECONDS = 3.0, 8.0
+TRIAL_SECONDS, FINAL_SECONDS = 4.0, 10.0
+# In a turn: behind a run of the teacher, whose weights fill the caches, the first few of a student are slow.
+RUNS_PER_TURN = 10
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Job:
-    """What is compressed, where, and for how long at most; a length or metric of None is the pipeline's choice."""
+    """What is compressed, where, and for how long at most; a length or metric of None is the pipeline's choice.
+
+    With an assistant that is cut in the place of the teacher.
+    """
 
     teacher: Path
     data: Path
@@ -48,6 +53,7 @@ class Job:
     threads: int = 1
     time_budget_s: float = 1800.0
     metric: str | None = None
+    assistant: Assistant | None = None
 
 
 class Quiet:
@@ -92,6 +98,7 @@ class Against:
             clock=device.clock,
             seconds=seconds,
             yardstick=device.yardstick,
+            burst=RUNS_PER_TURN,
             threads=self.rung.options.threads,
         )
         now_ms = timings.median_ms("teacher")
@@ -100,7 +107,9 @@ class Against:
         return summary, now_ms / timings.median_ms("student")
 
 
-def make_student(job: Job, way: Way, *, speed_up: float, cache: Path) -> dict[str, Any]:
+def make_student(
+    job: Job, way: Way, *, speed_up: float, cache: Path, weights: Path | None = None
+) -> tuple[dict[str, Any], Architecture]:
     """A student whose median is the fp32 teacher's over a speed-up, and what it reaches on the evaluation split.
 
     Args:
@@ -108,6 +117,10 @@ def make_student(job: Job, way: Way, *, speed_up: float, cache: Path) -> dict[st
         way: How.
         speed_up: Over the teacher compiled to fp32 with its fastest options.
         cache: Keeps tables and the teacher's answers for the next student.
+        weights: Where the student's weights are kept; None = nowhere.
+
+    Returns:
+        Its row, and its shape.
     """
     begin = time.monotonic()
     request = CompressRequest(
@@ -119,17 +132,18 @@ def make_student(job: Job, way: Way, *, speed_up: float, cache: Path) -> dict[st
         metric=job.metric,
         search=way.search,
         recipe=way.recipe,
+        assistant=job.assistant,
         time_budget_s=job.time_budget_s,
         seed=job.seed,
     )
     bench = Workbench(request, cache=cache, observer=Quiet(), fresh=False)
     with bench.run.held(fresh=False):
-        row = _made(bench, speed_up)
+        row, shape = _made(bench, speed_up, weights)
     shutil.rmtree(bench.run.path)
-    return row | {"seconds": round(time.monotonic() - begin, 1)}
+    return row | {"seconds": round(time.monotonic() - begin, 1)}, shape
 
 
-def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
+def _made(bench: Workbench, speed_up: float, weights: Path | None) -> tuple[dict[str, Any], Architecture]:
     prepared = stages.prepare(bench)
     ladder = stages.climb_ladder(bench, prepared)
     against = Against(bench, prepared, ladder)
@@ -139,8 +153,10 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
     if candidate.student is None:
         raise RuntimeError(f"a speed-up of {speed_up} was kept by {candidate.name}: nothing was trained")
     student = stages.student_encoder(bench, candidate.student, tag=candidate.tag)
+    if weights is not None:
+        shutil.copyfile(stages.weights_path(bench, candidate.tag), weights)
     layers = candidate.student.architecture.layers
-    return {
+    row = {
         **_facts(bench, against, student),
         "layers": " ".join(f"{layer.heads}/{layer.neurons}" for layer in layers),
         "finalist": _finalist(bench),
@@ -148,6 +164,7 @@ def _made(bench: Workbench, speed_up: float) -> dict[str, Any]:
         "examples_per_second": round(distilled.examples_per_second),
         "stage_seconds": {time.stage: round(time.seconds, 1) for time in runner.times},
     }
+    return row, candidate.student.architecture
 
 
 def _finalist(bench: Workbench) -> str:

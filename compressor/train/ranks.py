@@ -24,14 +24,16 @@ from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from compressor.errors import CompressorError, ResourceError
 from compressor.records.training import TrainPlan, check_plan
+from compressor.train.allocator import keep_memory
 from compressor.train.job import Job
 from compressor.train.loop import Trainer
 from compressor.train.passes import Note
 from compressor.train.team import Processes, memory_file
 
 # Products that oneDNN and its wrapper in torch keep compiled, by default 1,024 each: text has many lengths, so a rank
-# grew from 0.6 to 1.9 GB within 40 steps of a student of BERT-base; with these it stays at 0.9 GB and is as fast.
-SMALL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16", "LRU_CACHE_CAPACITY": "16"}
+# grew from 0.6 to 1.9 GB within 40 steps of a student of BERT-base. With 16 it stayed at 0.9 GB, but small students
+# lost a seventh of their speed (benchmarks/log.md).
+SMALL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "128"}
 
 Progress = Callable[[int, float], None]
 Report = tuple[int, float] | str | ResourceError
@@ -180,6 +182,7 @@ def _rank(
     rank: int, job: Job, plan: TrainPlan, result: Path, checkpoint: Path | None, meeting: _Meeting, channel: Any
 ) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_memory()
     torch.set_num_threads(plan.threads)
     team = Processes(rank, plan.ranks, meeting.memory, meeting.taken, meeting.barrier)
     first = rank == 0
