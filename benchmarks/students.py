@@ -21,14 +21,15 @@ from compressor.records.promise import Budget
 from compressor.records.recipe import Recipe
 from compressor.records.request import Assistant, CompressRequest
 from compressor.records.stages import Finalists, Ladder, Prepared, Raced
-from compressor.runtimes import engine_subject, time_interleaved
+from compressor.runtimes import engine_subject
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import summarise
+from compressor.runtimes.timing import Subject, time_alone
 from compressor.tasks import get_metric, paired_bootstrap, points
 
-TRIAL_SECONDS, FINAL_SECONDS = 4.0, 10.0
-# In a turn: behind a run of the teacher, whose weights fill the caches, the first few of a student are slow.
-RUNS_PER_TURN = 10
+# Teacher and student take turns of so long: right behind the teacher, whose weights fill the caches, a student is up
+# to a third slower than it is when it runs again and again (benchmarks/log.md).
+TURN_SECONDS, TRIAL_TURNS, FINAL_TURNS = 0.25, 4, 10
 
 
 @dataclass(frozen=True)
@@ -86,25 +87,25 @@ class Against:
 
     def time(self, model: bytes) -> tuple[LatencySummary, float]:
         """Summary and median of a trial."""
-        summary, _ = self.ratio(model, TRIAL_SECONDS)
+        summary, _ = self.ratio(model, TRIAL_TURNS)
         return summary, summary.p50_ms
 
-    def ratio(self, model: bytes, seconds: float) -> tuple[LatencySummary, float]:
+    def ratio(self, model: bytes, turns: int) -> tuple[LatencySummary, float]:
         """Summary of a graph's times, scaled to the teacher's first measurement, and its speed-up over the teacher."""
         device = self._bench.device
-        engines = {"teacher": self._teacher, "student": device.compile(model, self.rung.options)}
-        timings = time_interleaved(
-            {name: engine_subject(engine, self._feeds) for name, engine in engines.items()},
-            clock=device.clock,
-            seconds=seconds,
-            yardstick=device.yardstick,
-            burst=RUNS_PER_TURN,
-            threads=self.rung.options.threads,
-        )
-        now_ms = timings.median_ms("teacher")
-        scaled = (timings.samples["student"].flatten() * (self.teacher_ms / now_ms)).astype("int64")
-        summary = summarise([Samples(scaled, timings.yardstick)])
-        return summary, now_ms / timings.median_ms("student")
+        subjects = [
+            engine_subject(engine, self._feeds) for engine in (self._teacher, device.compile(model, self.rung.options))
+        ]
+        teacher, student = zip(*(self._turn(subjects) for _ in range(turns)), strict=True)
+        now_ms = summarise(teacher).p50_ms
+        factor = self.teacher_ms / now_ms
+        scaled = [Samples((samples.times * factor).astype("int64"), samples.yardstick) for samples in student]
+        summary = summarise(scaled)
+        return summary, self.teacher_ms / summary.p50_ms
+
+    def _turn(self, subjects: list[Subject]) -> list[Samples]:
+        clock, yardstick = self._bench.device.clock, self._bench.device.yardstick
+        return [time_alone(subject, clock=clock, seconds=TURN_SECONDS, yardstick=yardstick) for subject in subjects]
 
 
 def make_student(
@@ -178,7 +179,7 @@ def _facts(bench: Workbench, against: Against, student: Any) -> dict[str, Any]:
     """Of the exported engine: speed-up, accuracy on the evaluation split, the drop with its paired 95 % interval."""
     name, teacher, targets = bench.data.spec.metric, bench.evaluation_teacher, bench.evaluation_targets
     model = apply_precision(student.emit(), against.rung.precision).SerializeToString()
-    summary, speed_up = against.ratio(model, FINAL_SECONDS)
+    summary, speed_up = against.ratio(model, FINAL_TURNS)
     engine = bench.run.file("engine.onnx")
     options = bench.device.save_engine(model, against.rung.options, engine)
     outputs = bench.outputs(engine, options, bench.evaluation.tokens, against.rung.precision)
