@@ -19,7 +19,7 @@ DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.05
 MOST_COPIES = 16
 MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
-RACE_ROWS, RACE_SHARE = 25_000, 0.08
+RACE_ROWS, RACE_SHARE = 13_000, 0.08
 PROBE_STEPS = 24
 # With fewer than four rows a rank does little but wait for the others.
 MAX_RANKS = SMALL_BATCH // 4

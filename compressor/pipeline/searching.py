@@ -14,7 +14,7 @@ from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Confirmed, Finalists, Source, check_finalists
 from compressor.records.units import format_ms
-from compressor.search import PLAIN, Searcher, SearchProblem, Solution, get_searcher
+from compressor.search import Searcher, SearchProblem, Solution, finalists, get_searcher
 from compressor.search.caching import search_cached
 from compressor.search.confirm import Confirmation, Trial, confirm
 from compressor.space import inherit, student_architecture
@@ -65,10 +65,11 @@ def search(
     confirmation = _confirmed(bench, judge, precision, first, get_searcher(wanted), limit_ms)
     found = {wanted: _record(bench, first, confirmation)}
     tries = _others(wanted, first, confirmation.table, stems[1:]) if race else {}
-    if len(tries) * (time.monotonic() - begin) > FINALISTS_SHARE * bench.request.time_budget_s:
-        bench.observer.note("no other finalists: the time budget has no room for them")
-        tries = {}
+    took, end = time.monotonic() - begin, time.monotonic() + FINALISTS_SHARE * bench.request.time_budget_s
     for name, (stem, finder) in tries.items():
+        if time.monotonic() + took > end:
+            bench.observer.note(f"no finalist from {name} and behind it: the time budget has no room for more")
+            break
         try:
             found[name] = _record(bench, stem, _confirmed(bench, judge, precision, stem, finder, limit_ms))
         except InfeasibleError as error:
@@ -91,8 +92,9 @@ def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, 
 def _others(wanted: str, first: Stem, table: LatencyTable, others: Sequence[Stem]) -> dict[str, tuple[Stem, Searcher]]:
     """What else is searched, by name: the first with the table that was recalibrated on it."""
     again = replace(first, table=table)
-    tries = {name: (again, finder) for name, finder in PLAIN.items() if name != wanted}
-    return tries | {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in others}
+    starts = {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in others}
+    plain = finalists(len(first.space.layers))
+    return starts | {name: (again, get_searcher(name)) for name in plain if name != wanted}
 
 
 def _name(stem: Stem) -> str:

@@ -1,12 +1,15 @@
 """Search algorithms, one file each."""
 
+from functools import partial
+
 from compressor.errors import InputError
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.exact import cheapest_us, exact_search
-from compressor.search.plain import fewer_layers_search, uniform_search
+from compressor.search.plain import depths_of_finalists, fewer_layers_search, uniform_search
 
 # What a user would try by hand: in the race of the finalists, and yardsticks.
 PLAIN: dict[str, Searcher] = {"uniform": uniform_search, "fewer-layers": fewer_layers_search}
+UNIFORM = "uniform-"  # and a number of layers
 SEARCHERS: dict[str, Searcher] = {"exact": exact_search}
 
 
@@ -17,9 +20,21 @@ def get_searcher(name: str) -> Searcher:
         InputError: There is none; the message names all.
     """
     every = {**SEARCHERS, **PLAIN}
+    depth = name.removeprefix(UNIFORM)
+    if name.startswith(UNIFORM) and depth.isdecimal() and int(depth) > 0:
+        return partial(uniform_search, depth=int(depth))
     if name not in every:
-        raise InputError(f"--search: expected one of {', '.join(every)}, got {name!r}")
+        raise InputError(f"--search: expected one of {', '.join(every)}, uniform-N (N layers), got {name!r}")
     return every[name]
+
+
+def finalists(layers: int) -> tuple[str, ...]:
+    """Names of the plain searches in a race, the likeliest of a deep cut first.
+
+    Args:
+        layers: Of what is cut.
+    """
+    return (*(f"{UNIFORM}{depth}" for depth in depths_of_finalists(layers)), "fewer-layers")
 
 
 __all__ = [
@@ -30,5 +45,6 @@ __all__ = [
     "Solution",
     "cheapest_us",
     "exact_search",
+    "finalists",
     "get_searcher",
 ]

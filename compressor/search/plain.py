@@ -1,7 +1,8 @@
 """Plain architectures: the same widths in every layer that is kept, and those evenly spaced; or fewer, whole layers.
 
-They are what a user would try by hand. Summed damages are an estimate: where it is wrong, one of these may be better
-than what an exact search finds with it, so they are in the race (`design.md`, section 3).
+They are what a user would try by hand. Damages are those before any training, and their sum rates many thin layers too
+well: what inherits well is not what learns well. In deep cuts three wide layers end up better than the six thin ones
+that an exact search finds (benchmarks/log.md), so uniform widths of several depths are in the race.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import numpy as np
 from compressor.errors import InfeasibleError
 from compressor.latency import operations
 from compressor.records.architecture import Layer
+from compressor.records.score import LayerScore
 from compressor.search.base import SearchProblem, Solution
 from compressor.search.exact import cheapest_us
 
@@ -19,15 +21,27 @@ GONE = Layer(0, 0)
 SHARES = 64  # widths that a single layer is tried at
 
 
-def uniform_search(problem: SearchProblem) -> Solution:
-    """The same widths in evenly spaced layers: of all depths and widths within the limit those of the least damage.
+def uniform_search(problem: SearchProblem, *, depth: int | None = None) -> Solution:
+    """The same widths in evenly spaced layers: of all within the limit those of the least damage.
+
+    Where a layer of what is cut has less than that, it keeps what it has.
+
+    Args:
+        problem: Levels, damages, costs and limit.
+        depth: How many layers; None = every depth is tried.
 
     Raises:
-        InfeasibleError: None is within the limit.
+        InfeasibleError: None is within the limit, or there are fewer layers than that.
     """
     layers = len(problem.space.layers)
-    every = (_uniform(problem, evenly_spaced(layers, depth)) for depth in range(1, layers + 1))
+    depths = range(1, layers + 1) if depth is None else [depth] if depth <= layers else []
+    every = (_uniform(problem, evenly_spaced(layers, depth)) for depth in depths)
     return _best(problem, itertools.chain.from_iterable(every))
+
+
+def depths_of_finalists(layers: int) -> tuple[int, ...]:
+    """Depths that are worth a place in a race, the likeliest of a deep cut first: a half, two thirds, a third, all."""
+    return tuple(dict.fromkeys(max(1, round(share * layers)) for share in (1 / 2, 2 / 3, 1 / 3, 1)))
 
 
 def fewer_layers_search(problem: SearchProblem) -> Solution:
@@ -65,12 +79,18 @@ def _best(problem: SearchProblem, solutions: Iterator[Solution]) -> Solution:
 
 
 def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution]:
-    """All widths that every one of these layers may have, at least one head and one neuron."""
-    scores = [problem.space.layers[index] for index in kept]
-    heads = set.intersection(*(set(score.heads.levels) for score in scores)) - {0}
-    neurons = set.intersection(*(set(score.neurons.levels) for score in scores)) - {0}
+    """All widths that one of these layers may have, at least one head and one neuron; a narrower layer stays whole."""
+    scores = {index: problem.space.layers[index] for index in kept}
+    heads = {level for score in scores.values() for level in score.heads.levels} - {0}
+    neurons = {level for score in scores.values() for level in score.neurons.levels} - {0}
     for widths in itertools.product(sorted(heads), sorted(neurons)):
-        yield _of(problem, {index: Layer(*widths) for index in kept})
+        yield _of(problem, {index: _at_most(score, Layer(*widths)) for index, score in scores.items()})
+
+
+def _at_most(score: LayerScore, widths: Layer) -> Layer:
+    """The widest levels up to some widths."""
+    pairs = ((score.heads, widths.heads), (score.neurons, widths.neurons))
+    return Layer(*(max(level for level in units.levels if level <= width) for units, width in pairs))
 
 
 def _narrowed(problem: SearchProblem, index: int, share: float) -> Layer:

@@ -41,7 +41,7 @@ def test_without_a_race_the_exact_search_decides(ask: Ask, run: Run, teacher_ms:
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [("searching.FINALISTS_SHARE", "no other finalists"), ("distilling.RACE_SHARE", "no race of")],
+    [("searching.FINALISTS_SHARE", "no finalist from uniform"), ("distilling.RACE_SHARE", "no race of")],
     ids=["to measure finalists", "to train them"],
 )
 def test_a_time_budget_without_room_for_a_race_says_so(

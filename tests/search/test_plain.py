@@ -7,6 +7,7 @@ from search_problems import architectures, cost_us, damage, problem
 
 from compressor.errors import InfeasibleError
 from compressor.records.architecture import Layer
+from compressor.records.score import LayerScore, ScoredSpace, UnitScore
 from compressor.search import SearchProblem, exact_search
 from compressor.search.plain import evenly_spaced, fewer_layers_search, uniform_search
 
@@ -51,6 +52,33 @@ def test_uniform_widths_are_the_least_damaging_within_the_limit(seed: int, share
     assert found.damage == pytest.approx(min(damage(task, widths) for widths in fitting))
     assert found.cost_us == pytest.approx(cost_us(task, found.widths))
     assert found.damage >= exact_search(task).damage - 1e-9
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_uniform_widths_of_one_depth(depth: int) -> None:
+    task = problem(1, limit_share=0.95)
+    fitting = [
+        widths
+        for widths in uniform(task)
+        if sum(layer != GONE for layer in widths) == depth and cost_us(task, widths) <= task.limit_us
+    ]
+    found = uniform_search(task, depth=depth)
+    assert found.damage == pytest.approx(min(damage(task, widths) for widths in fitting))
+    assert found.widths in fitting
+
+
+def test_more_layers_than_there_are_cannot_be_kept() -> None:
+    with pytest.raises(InfeasibleError):
+        uniform_search(problem(0), depth=4)
+
+
+def test_a_layer_that_is_narrower_keeps_what_it_has() -> None:
+    task = problem(2, limit_share=1.01)
+    score = task.space.layers[1]
+    heads = UnitScore((0,), (0, 1), (score.heads.damage[0], 0.0))
+    space = ScoredSpace((task.space.layers[0], LayerScore(heads, score.neurons), task.space.layers[2]))
+    found = uniform_search(replace(task, space=space), depth=3)
+    assert found.widths == (task.source.layers[0], Layer(1, score.neurons.levels[-1]), task.source.layers[2])
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -2,9 +2,10 @@
 
 import pytest
 from contracts.searcher_contract import SearcherContract
+from search_problems import problem
 
 from compressor.errors import InputError
-from compressor.search import SEARCHERS, Searcher, get_searcher
+from compressor.search import SEARCHERS, Searcher, finalists, get_searcher
 
 
 class TestSearchers(SearcherContract):
@@ -15,6 +16,22 @@ class TestSearchers(SearcherContract):
         return get_searcher(request.param)
 
 
+@pytest.mark.parametrize("name", ["uniform-", "uniform-0", "uniform-x", "uniform--1"])
+def test_a_depth_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="uniform-N"):
+        get_searcher(name)
+
+
+def test_every_finalist_has_a_search() -> None:
+    assert finalists(6) == ("uniform-3", "uniform-4", "uniform-2", "uniform-6", "fewer-layers")
+    assert finalists(1) == ("uniform-1", "fewer-layers")
+    task = problem(0, limit_share=1.01)
+    for name in finalists(len(task.source.layers)):
+        assert get_searcher(name)(task).cost_us <= task.limit_us
+
+
 def test_an_unknown_search_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"--search: expected one of exact, uniform, fewer-layers, got 'exakt'"):
+    with pytest.raises(
+        InputError, match=r"--search: expected one of exact, uniform, fewer-layers, uniform-N .*, got 'exakt'"
+    ):
         get_searcher("exakt")
