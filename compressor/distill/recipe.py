@@ -20,7 +20,7 @@ MOST_COPIES = 16
 MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 13_000, 0.08
-PROBE_STEPS = 24
+PROBE_STEPS = 40
 # With fewer than four rows a rank does little but wait for the others.
 MAX_RANKS = SMALL_BATCH // 4
 

@@ -1,5 +1,6 @@
 """How fast a training runs here, measured by running a little of it."""
 
+import itertools
 import tempfile
 import time
 from dataclasses import replace
@@ -14,7 +15,9 @@ LEAST_SECONDS = 0.5
 
 
 def examples_per_second(job: Job, plan: TrainPlan) -> float:
-    """Rows per second of a training, once its processes are up.
+    """Rows per second of a training, once its processes are up: in the fastest stretch between two reports.
+
+    A neighbour of a few seconds must not cut a training of minutes to a third.
 
     Args:
         job: What is trained.
@@ -25,7 +28,10 @@ def examples_per_second(job: Job, plan: TrainPlan) -> float:
         probe = replace(plan, steps=PROBE_STEPS)
         begin = time.monotonic()
         train(job, probe, Path(folder) / "probe", progress=lambda step, loss: seen.append((time.monotonic(), step)))
-    (first, start), (last, end) = seen[0], seen[-1]
-    if end > start and last - first > LEAST_SECONDS:
-        return (end - start) * probe.batch / (last - first)
-    return PROBE_STEPS * probe.batch / (last - begin)  # faster than one report a second
+    stretches = [
+        (end - start) / (last - first)
+        for (first, start), (last, end) in itertools.pairwise(seen)
+        if last - first > LEAST_SECONDS
+    ]
+    # Without one it is faster than one report a second.
+    return probe.batch * max(stretches, default=PROBE_STEPS / (seen[-1][0] - begin))

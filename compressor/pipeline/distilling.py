@@ -33,7 +33,7 @@ from compressor.pipeline.stages import (
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture
-from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, check_raced
+from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, Source, check_raced
 from compressor.records.training import TrainPlan
 from compressor.score import Reference, mean_divergence, refit
 from compressor.space import inherit
@@ -58,7 +58,11 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
     """
     if len(finalists.students) == 1:
         return Raced(0, ())
-    begins = [inherited(bench, confirmed, f"{tag}-{i}") for i, confirmed in enumerate(finalists.students)]
+    references = {source: _reference(bench, source) for source in {one.source for one in finalists.students}}
+    begins = [
+        inherited(bench, confirmed, f"{tag}-{i}", references[confirmed.source])
+        for i, confirmed in enumerate(finalists.students)
+    ]
     job = _job(bench, finalists.students[0].architecture, begins[0])
     speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(begins)
@@ -131,21 +135,25 @@ def distil(
     return Distilled(steps, speed, drop)
 
 
-def inherited(bench: Workbench, confirmed: Confirmed, tag: str) -> Path:
+def inherited(bench: Workbench, confirmed: Confirmed, tag: str, reference: Reference | None = None) -> Path:
     """Weights of the untrained student, its projections refitted.
 
     Args:
         bench: What all stages share.
         confirmed: The student.
         tag: Of the file.
+        reference: What was cut, on the calibration text; None = it is computed.
     """
-    source = source_encoder(bench, confirmed.source)
-    student = inherit(source, confirmed.cut)
+    student = inherit(source_encoder(bench, confirmed.source), confirmed.cut)
     if bench.request.recipe.refit:
-        refit(student, Reference(source, calibration_text(bench)), confirmed.cut)
+        refit(student, reference or _reference(bench, confirmed.source), confirmed.cut)
     path = bench.run.file(f"inherited{tag}.safetensors")
     save_file(student.state_dict(), path)
     return path
+
+
+def _reference(bench: Workbench, source: Source | None) -> Reference:
+    return Reference(source_encoder(bench, source), calibration_text(bench))
 
 
 def raced_path(bench: Workbench, tag: str, number: int) -> Path:

@@ -64,7 +64,8 @@ def search(
     begin = time.monotonic()
     confirmation = _confirmed(bench, judge, precision, first, get_searcher(wanted), limit_ms)
     found = {wanted: _record(bench, first, confirmation)}
-    tries = _others(wanted, first, confirmation.table, stems[1:]) if race else {}
+    again = replace(first, table=confirmation.table)
+    tries = _others(bench, again, stems[1:], limit_ms) if race else {}
     took, end = time.monotonic() - begin, time.monotonic() + FINALISTS_SHARE * bench.request.time_budget_s
     for name, (stem, finder) in tries.items():
         if time.monotonic() + took > end:
@@ -89,12 +90,14 @@ def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, 
     return check_finalists(Finalists((bench.request.search,), (found,)))
 
 
-def _others(wanted: str, first: Stem, table: LatencyTable, others: Sequence[Stem]) -> dict[str, tuple[Stem, Searcher]]:
-    """What else is searched, by name: the first with the table that was recalibrated on it."""
-    again = replace(first, table=table)
+def _others(
+    bench: Workbench, first: Stem, others: Sequence[Stem], limit_ms: float
+) -> dict[str, tuple[Stem, Searcher]]:
+    """What else is searched, by name."""
+    wanted = bench.request.search
     starts = {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in others}
-    plain = finalists(len(first.space.layers))
-    return starts | {name: (again, get_searcher(name)) for name in plain if name != wanted}
+    plain = finalists(_problem(bench, first, limit_ms * 1e3))
+    return starts | {name: (first, get_searcher(name)) for name in plain if name != wanted}
 
 
 def _name(stem: Stem) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from compressor.errors import InputError
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.exact import cheapest_us, exact_search
-from compressor.search.plain import depths_of_finalists, fewer_layers_search, uniform_search
+from compressor.search.plain import depths_of_finalists, fewer_layers_search, solution_of, uniform_search
 
 # What a user would try by hand: in the race of the finalists, and yardsticks.
 PLAIN: dict[str, Searcher] = {"uniform": uniform_search, "fewer-layers": fewer_layers_search}
@@ -28,13 +28,11 @@ def get_searcher(name: str) -> Searcher:
     return every[name]
 
 
-def finalists(layers: int) -> tuple[str, ...]:
-    """Names of the plain searches in a race, the likeliest of a deep cut first.
-
-    Args:
-        layers: Of what is cut.
-    """
-    return (*(f"{UNIFORM}{depth}" for depth in depths_of_finalists(layers)), "fewer-layers")
+def finalists(problem: SearchProblem) -> tuple[str, ...]:
+    """Names of the plain searches whose solutions are worth a race, the likeliest first."""
+    whole = solution_of(problem, problem.space.widths)
+    depths = depths_of_finalists(len(problem.space.layers), allowed=problem.limit_us / whole.cost_us)
+    return (*(f"{UNIFORM}{depth}" for depth in depths), "fewer-layers")
 
 
 __all__ = [

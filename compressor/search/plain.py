@@ -19,6 +19,7 @@ from compressor.search.exact import cheapest_us
 
 GONE = Layer(0, 0)
 SHARES = 64  # widths that a single layer is tried at
+DEEP = 0.5  # limits below that share of what is cut are reached with fewer layers
 
 
 def uniform_search(problem: SearchProblem, *, depth: int | None = None) -> Solution:
@@ -39,9 +40,15 @@ def uniform_search(problem: SearchProblem, *, depth: int | None = None) -> Solut
     return _best(problem, itertools.chain.from_iterable(every))
 
 
-def depths_of_finalists(layers: int) -> tuple[int, ...]:
-    """Depths that are worth a place in a race, the likeliest of a deep cut first: a half, two thirds, a third, all."""
-    return tuple(dict.fromkeys(max(1, round(share * layers)) for share in (1 / 2, 2 / 3, 1 / 3, 1)))
+def depths_of_finalists(layers: int, *, allowed: float) -> tuple[int, ...]:
+    """Depths of uniform widths that are worth a place in a race, the likeliest first.
+
+    Args:
+        layers: Of what is cut.
+        allowed: The limit over the cost of what is cut: with little of it few wide layers are better than many thin.
+    """
+    shares = (1, 2 / 3, 1 / 2) if allowed > DEEP else (1 / 2, 2 / 3, 1 / 3)
+    return tuple(dict.fromkeys(max(1, round(share * layers)) for share in shares))
 
 
 def fewer_layers_search(problem: SearchProblem) -> Solution:
