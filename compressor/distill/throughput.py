@@ -34,4 +34,5 @@ def examples_per_second(job: Job, plan: TrainPlan) -> float:
         if last - first > LEAST_SECONDS
     ]
     # Without one it is faster than one report a second.
-    return probe.batch * max(stretches, default=PROBE_STEPS / (seen[-1][0] - begin))
+    last, steps = seen[-1]
+    return probe.batch * max(stretches, default=steps / (last - begin))
