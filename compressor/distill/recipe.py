@@ -19,7 +19,7 @@ DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.05
 MOST_COPIES = 16
 MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
-RACE_ROWS, RACE_SHARE = 13_000, 0.08
+RACE_ROWS, RACE_SHARE = 10_000, 0.08
 PROBE_STEPS = 40
 # With fewer than four rows a rank does little but wait for the others.
 MAX_RANKS = SMALL_BATCH // 4
@@ -42,7 +42,7 @@ class Part:
 
 # A student cut out of its teacher; or an assistant, and a student cut out of that; a student that is cut once more.
 WHOLE = Part(1.0, 1.0, 0.23)
-ASSISTANT, BEHIND_ASSISTANT = Part(0.25, 1.0, 0.07), Part(0.75, 1.0, 0.16)
+ASSISTANT, BEHIND_ASSISTANT = Part(0.25, 1.0, 0.06), Part(0.75, 1.0, 0.15)
 REPAIR = Part(0.1, 0.5, 0.05)
 # A limit below this share of the fastest teacher's latency is reached in two cuts, at half the way on a logarithmic
 # scale: units that an assistant has learnt to do without are given up at less damage.
