@@ -9,6 +9,10 @@
 The first as in Jiao et al. 2020 (arXiv 1909.10351), algorithm 1, with that embedding in the place of GloVe's; the
 others as in Tang et al. 2019 (arXiv 1903.12136), section 3.2.
 Special tokens and the parts of a pair stay where they are; of a pair one text is cropped.
+
+Where a student will be asked about longer texts than those that it is trained on, two of them become one, and some of
+their tokens any of the vocabulary: a student that has only seen phrases agrees with its teacher on phrases
+(benchmarks/log.md).
 """
 
 from collections.abc import Collection
@@ -19,10 +23,12 @@ import torch
 from numpy.typing import NDArray
 
 from compressor.tasks import Tokens
+from compressor.tasks.ragged import offsets_of
 
 REPLACED, MASKED, CROPPED = 0.15, 0.1, 0.25
 NEIGHBOURS = 15
 SHORTEST_CROP = 0.3  # share of the tokens that a cropped text keeps at least
+STRANGE = 0.25  # share of the tokens of joined texts that become any others
 CHUNK = 1024
 
 Ints = NDArray[np.int64]
@@ -60,6 +66,39 @@ def augmented(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int) -
     row_of = np.repeat(np.arange(len(copies)), copies.lengths)
     lengths = np.bincount(row_of[kept], minlength=len(copies))
     return Tokens(ids[kept], copies.type_ids[kept], np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def joined_texts(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int) -> Tokens:
+    """Rows of two texts each, as one, no longer than the longest there is.
+
+    Args:
+        tokens: Rows of one text each, with the same special tokens around it.
+        vocabulary: Where strange tokens come from.
+        rows: Rows that are made.
+        seed: The same gives the same rows.
+    """
+    random = np.random.default_rng(seed)
+    before, behind = _marks(tokens, vocabulary)
+    longest = int(tokens.lengths.max()) - before - behind
+    made = []
+    for first, second in random.integers(len(tokens), size=(rows, 2)):
+        ids = tokens.row(first)[0]
+        end = len(ids) - behind
+        text = np.concatenate([ids[before:end], tokens.row(second)[0][before : -behind or None]])[:longest]
+        made.append(np.concatenate([ids[:before], text, ids[end:]]))
+    ids = np.concatenate(made)
+    strange = ~np.isin(ids, list(vocabulary.special)) & (random.random(len(ids)) < STRANGE)
+    words = np.setdiff1d(np.arange(len(vocabulary.embedding)), list(vocabulary.special))
+    ids[strange] = random.choice(words, size=int(strange.sum()))
+    return Tokens(ids, np.zeros(len(ids), np.uint8), offsets_of([len(row) for row in made]))
+
+
+def _marks(tokens: Tokens, vocabulary: Vocabulary) -> tuple[int, int]:
+    """Special tokens before and behind the text of every row; a text may begin or end with one, too."""
+    special = np.isin(tokens.ids, list(vocabulary.special))
+    rows = [special[begin:end] for begin, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)]
+    rows = [row for row in rows if not row.all()]
+    return min(int(row.argmin()) for row in rows), min(int(row[::-1].argmin()) for row in rows)
 
 
 def _replaced(

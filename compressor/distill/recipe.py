@@ -15,8 +15,10 @@ ROWS_SEEN = 600_000
 MAX_EPOCHS = 30
 # Changed copies are made until there are so many rows in all (three passes over them); the share of the time budget
 # that the teacher may take to answer them.
-DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.05
+DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.1
 MOST_COPIES = 16
+# Where what is evaluated is so many times as long as what is trained on, half of the copies are of two rows joined.
+LONGER = 1.5
 MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 10_000, 0.08
@@ -41,19 +43,33 @@ class Part:
 
 
 # A student cut out of its teacher; or an assistant, and a student cut out of that; a student that is cut once more.
-WHOLE = Part(1.0, 1.0, 0.23)
-ASSISTANT, BEHIND_ASSISTANT = Part(0.25, 1.0, 0.06), Part(0.75, 1.0, 0.15)
+WHOLE = Part(1.0, 1.0, 0.19)
+ASSISTANT, BEHIND_ASSISTANT = Part(0.25, 1.0, 0.06), Part(0.75, 1.0, 0.13)
 REPAIR = Part(0.1, 0.5, 0.05)
 # A limit below this share of the fastest teacher's latency is reached in two cuts, at half the way on a logarithmic
 # scale: units that an assistant has learnt to do without are given up at less damage.
 DEEP = 0.3
 
 
-def copies_of(rows: int, *, rows_per_second: float, time_budget_s: float) -> int:
-    """Changed copies of every row: 0, or a power of two, so that later runs find the teacher's answers to them."""
+def copies_of(rows: int, *, rows_per_second: float, time_budget_s: float, length_ratio: float = 1.0) -> int:
+    """Changed copies of every row: 0, or a power of two, so that later runs find the teacher's answers to them.
+
+    Args:
+        rows: Of the text.
+        rows_per_second: That the teacher answers.
+        time_budget_s: For all stages.
+        length_ratio: Tokens of what is evaluated over those of what is trained on.
+    """
     affordable = COPYING_SHARE * time_budget_s * rows_per_second / rows
+    if length_ratio >= LONGER:
+        affordable /= 1.5  # half of the copies are twice as long
     wanted = min(DISTINCT_ROWS / rows - 1, affordable, MOST_COPIES)
     return 0 if wanted < 1 else 2 ** int(math.log2(wanted))
+
+
+def joined_of(copies: int, length_ratio: float) -> int:
+    """How many of the copies are of two rows joined."""
+    return copies // 2 if length_ratio >= LONGER else 0
 
 
 def batch_of(rows: int) -> int:

@@ -18,7 +18,7 @@ from compressor.tasks import Tokens
 from compressor.tasks.outputs import by_length
 
 ANSWERS = "answers"  # folder in the cache
-METHOD = 1  # of changing texts; answers on copies that another method made are asked for anew
+METHOD = 2  # of changing texts; answers on copies that another method made are asked for anew
 PROBE_ROWS, PROBE_SECONDS = 2000, 1.0
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.distill.augmentation import Vocabulary, augmented
-from compressor.distill.recipe import copies_of
+from compressor.distill.augmentation import Vocabulary, augmented, joined_texts
+from compressor.distill.recipe import copies_of, joined_of
 from compressor.pipeline.answering import copies_answers, teacher_answers, tokens_per_second
 from compressor.pipeline.workbench import Workbench
 from compressor.records.stages import Labels
@@ -21,7 +21,6 @@ def label(bench: Workbench) -> Labels:
     if copies := _copies(bench):
         more = _changed(bench, copies)
         tokens, logits = joined([tokens, more]), np.concatenate([logits, copies_answers(bench, more, copies)])
-        bench.observer.note(f"{len(more)} changed copies of {len(bench.train)} rows are trained on too")
     tokens.save(bench.run.file("tokens"))
     np.save(bench.run.file("logits.npy"), logits)
     return Labels(*logits.shape)
@@ -35,7 +34,8 @@ def _copies(bench: Workbench) -> int:
 
     def affordable() -> int:
         per_second = tokens_per_second(bench) / float(bench.train.lengths.mean())
-        return copies_of(rows, rows_per_second=per_second, time_budget_s=bench.request.time_budget_s)
+        budget = bench.request.time_budget_s
+        return copies_of(rows, rows_per_second=per_second, time_budget_s=budget, length_ratio=length_ratio(bench))
 
     return bench.run.choose("label.copies", affordable)
 
@@ -44,4 +44,18 @@ def _changed(bench: Workbench, copies: int) -> Tokens:
     embedding: NDArray[np.float32] = bench.canonical.encoder.embeddings.word.weight.detach().numpy()
     special = {bench.pad_id, *bench.tokenizer.special_ids}
     vocabulary = Vocabulary(embedding, special, bench.tokenizer.mask_id)
-    return augmented(bench.train, vocabulary, rows=copies * len(bench.train), seed=bench.request.seed)
+    rows, seed = len(bench.train), bench.request.seed
+    longer = joined_of(copies, length_ratio(bench))
+    more = augmented(bench.train, vocabulary, rows=(copies - longer) * rows, seed=seed)
+    bench.observer.note(f"{len(more)} changed copies of {rows} rows are trained on too")
+    if longer:
+        more = joined([more, joined_texts(bench.train, vocabulary, rows=longer * rows, seed=seed)])
+        bench.observer.note(f"and {longer * rows} rows of two joined, since what is evaluated is longer")
+    return more
+
+
+def length_ratio(bench: Workbench) -> float:
+    """Mean tokens of what is evaluated over those of what is trained on; 1 for pairs, of which none can be joined."""
+    if len(bench.data.spec.text_columns) > 1:
+        return 1.0
+    return float(bench.evaluation.tokens.lengths.mean() / bench.train.lengths.mean())

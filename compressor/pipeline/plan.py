@@ -9,10 +9,11 @@ The rest are times of stages that hardly depend on the teacher, as measured on 4
 
 from dataclasses import dataclass, replace
 
-from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, WHOLE, batch_of, copies_of, wanted_steps
+from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, WHOLE, batch_of, copies_of, joined_of, wanted_steps
 from compressor.pipeline.answering import tokens_per_second
 from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.forecast import Forecast
+from compressor.pipeline.labelling import length_ratio
 from compressor.pipeline.memory import ladder_bytes
 from compressor.pipeline.scoring import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
 from compressor.pipeline.workbench import Workbench
@@ -80,20 +81,21 @@ def make_plan(bench: Workbench) -> Plan:
     """Measure the teacher's speed on real text and derive the rest."""
     rows, tokens = len(bench.train), int(bench.train.lengths.sum())
     speed = tokens_per_second(bench)
-    copies = copies_of(rows, rows_per_second=speed * rows / tokens, time_budget_s=bench.request.time_budget_s)
-    label, rows = (1 + copies) * tokens / speed, (1 + copies) * rows
-    row = (1 + copies) * tokens / rows * 3 * STUDENT_SHARE / speed
+    budget, longer = bench.request.time_budget_s, length_ratio(bench)
+    copies = copies_of(rows, rows_per_second=speed * rows / tokens, time_budget_s=budget, length_ratio=longer)
+    rows, tokens = (1 + copies) * rows, (1 + copies + joined_of(copies, longer)) * tokens
+    label, row = tokens / speed, tokens / rows * 3 * STUDENT_SHARE / speed
     wanted = wanted_steps(rows) * batch_of(rows) * row
     score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
-    race = min(RACE_SHARE * bench.request.time_budget_s, FINALISTS * RACE_ROWS * row)
+    race = min(RACE_SHARE * budget, FINALISTS * RACE_ROWS * row)
     known = {**TYPICAL_SECONDS, "label": label, "score": score, "race": race}
-    left = bench.request.time_budget_s - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
-    known["distil"] = max(1.0, min(wanted, left, WHOLE.budget * bench.request.time_budget_s))
+    left = budget - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
+    known["distil"] = max(1.0, min(wanted, left, WHOLE.budget * budget))
     cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "race", "distil")
     stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
     memory = bench.training_bytes if cut else ladder_bytes(bench.weight_bytes)
-    return Plan(tuple(stages), memory, available_memory(), bench.request.time_budget_s)
+    return Plan(tuple(stages), memory, available_memory(), budget)
 
 
 def _score_seconds(bench: Workbench, tokens_per_second: float) -> float:

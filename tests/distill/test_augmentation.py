@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from compressor.distill.augmentation import CROPPED, MASKED, NEIGHBOURS, REPLACED, Vocabulary, augmented, nearest
+from compressor.distill.augmentation import (
+    CROPPED,
+    MASKED,
+    NEIGHBOURS,
+    REPLACED,
+    STRANGE,
+    Vocabulary,
+    augmented,
+    joined_texts,
+    nearest,
+)
 from compressor.tasks import Tokens
 
 CLS, SEP, MASK, UNUSED = 0, 1, 2, 3
@@ -93,6 +103,64 @@ def test_the_nearest_are_those_of_the_largest_cosine_without_itself_and_special_
     for row, token in zip(found, (7, 30), strict=True):
         order = [int(i) for i in np.argsort(-(unit @ unit[token])) if i not in (token, CLS, SEP, MASK, UNUSED)]
         assert row.tolist() == order[:NEIGHBOURS]
+
+
+def single(rows: int = 300) -> Tokens:
+    """Rows [CLS] a.. [SEP] of 1 to 12 tokens, some of which begin or end with a special one."""
+    lengths = RANDOM.integers(1, 13, size=rows)
+    texts = [RANDOM.integers(4, WORDS, size=length).astype(np.int32) for length in lengths]
+    texts[5][0], texts[6][-1] = UNUSED, UNUSED
+    ids = np.concatenate([np.concatenate([[CLS], text, [SEP]]) for text in texts]).astype(np.int32)
+    return Tokens(ids, np.zeros(len(ids), np.uint8), np.concatenate([[0], np.cumsum(lengths + 2)]))
+
+
+def test_joined_texts_are_two_texts_of_the_rows_and_no_longer_than_the_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("compressor.distill.augmentation.STRANGE", 0.0)
+    tokens = single()
+    known = {tuple(tokens.row(i)[0][1:-1].tolist()) for i in range(len(tokens))}
+    made = joined_texts(tokens, VOCABULARY, rows=500, seed=4)
+    assert len(made) == 500
+    assert made.lengths.max() == tokens.lengths.max()
+    assert made.lengths.mean() > 1.4 * tokens.lengths.mean()
+    for row in range(len(made)):
+        ids = made.row(row)[0].tolist()
+        assert (ids[0], ids[-1]) == (CLS, SEP)
+        text = ids[1:-1]
+        begins = [i for i in range(1, len(text) + 1) if tuple(text[:i]) in known]
+        cut = len(ids) == tokens.lengths.max()
+        assert any(tuple(text[i:]) in known or (cut and _begins_one(text[i:], known)) for i in begins)
+
+
+def _begins_one(text: list[int], known: set[tuple[int, ...]]) -> bool:
+    return any(whole[: len(text)] == tuple(text) for whole in known)
+
+
+def test_some_tokens_of_joined_texts_are_any_of_the_vocabulary() -> None:
+    tokens = single()
+    few = np.isin(tokens.ids, (CLS, SEP, UNUSED))
+    narrow = Tokens(np.where(few, tokens.ids, 4 + tokens.ids % 5).astype(np.int32), tokens.type_ids, tokens.offsets)
+    made = joined_texts(narrow, VOCABULARY, rows=2000, seed=4)
+    again, other = (joined_texts(narrow, VOCABULARY, rows=2000, seed=seed) for seed in (4, 5))
+    np.testing.assert_array_equal(made.ids, again.ids)
+    assert not np.array_equal(made.ids[:200], other.ids[:200])
+    text = made.ids[~np.isin(made.ids, (CLS, SEP, UNUSED))]
+    chance = 5 / (WORDS - 3)  # a strange token is one of the five by chance, the mask is one, too
+    assert (text > 8).mean() + (text == MASK).mean() == pytest.approx(STRANGE * (1 - chance), abs=0.02)
+
+
+def test_joined_texts_keep_the_marks_of_other_teachers() -> None:
+    rows = [[CLS, CLS, 7, 8, SEP], [CLS, CLS, 9, SEP]]
+    lengths = np.array([len(row) for row in rows])
+    tokens = Tokens(np.concatenate(rows).astype(np.int32), np.zeros(9, np.uint8), np.array([0, *np.cumsum(lengths)]))
+    made = joined_texts(tokens, VOCABULARY, rows=20, seed=0)
+    assert made.lengths.max() == 5
+    for row in range(20):
+        ids = made.row(row)[0].tolist()
+        assert ids[:2] == [CLS, CLS]
+        assert ids[-1] == SEP
+        assert CLS not in ids[2:]
 
 
 def test_without_a_mask_and_with_a_few_words_it_still_works() -> None:

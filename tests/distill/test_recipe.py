@@ -89,16 +89,27 @@ def test_the_speed_is_that_of_the_fastest_stretch_behind_the_first_report(
     ("rows", "per_second", "copies"),
     [
         (65_000, 1e9, 2),
-        (65_000, 1_000.0, 1),
-        (65_000, 700.0, 0),
+        (65_000, 500.0, 1),
+        (65_000, 350.0, 0),
         (2_500, 1e9, 16),
-        (2_500, 100.0, 2),
+        (2_500, 50.0, 2),
         (150_000, 1e9, 0),
     ],
     ids=["wanted", "what there is time for", "no time", "small", "small and slow", "large enough"],
 )
 def test_copies_fill_up_small_sets_as_the_time_allows(rows: int, per_second: float, copies: int) -> None:
     assert recipe.copies_of(rows, rows_per_second=per_second, time_budget_s=1800.0) == copies
+
+
+def test_half_of_the_copies_are_joined_where_longer_texts_are_asked_for() -> None:
+    assert [recipe.joined_of(copies, 1.4) for copies in (0, 1, 2, 16)] == [0, 0, 0, 0]
+    assert [recipe.joined_of(copies, 1.6) for copies in (0, 1, 2, 16)] == [0, 0, 1, 8]
+    rate = 2.1 * 65_000 / (recipe.COPYING_SHARE * 1800.0)  # just enough for two copies, not if one is twice as long
+    ratios = {
+        ratio: recipe.copies_of(65_000, rows_per_second=rate, time_budget_s=1800.0, length_ratio=ratio)
+        for ratio in (1.0, 2.0)
+    }
+    assert ratios == {1.0: 2, 2.0: 1}
 
 
 def test_a_deep_cut_is_made_in_two() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline_runs import Ask
 from tiny import Watcher
 
-from compressor.distill.recipe import MOST_COPIES
+from compressor.distill.recipe import LONGER, MOST_COPIES
 from compressor.pipeline import labelling
 from compressor.pipeline.answering import ANSWERS, teacher_answers
 from compressor.pipeline.workbench import Workbench
@@ -96,6 +96,21 @@ def test_changed_copies_are_trained_on_with_the_teachers_answers_to_them(
     asked = len(calls)
     labelling.label(bench_of(ask, tmp_path, limit_ms=2.0))  # another limit finds the answers to the same copies
     assert len(calls) == asked
+
+
+def test_two_rows_become_one_where_longer_texts_are_evaluated(ask: Ask, tmp_path: Path) -> None:
+    bench = bench_of(ask, tmp_path)
+    rows, longest = len(bench.train), bench.train.select(np.argsort(bench.train.lengths)[-5:])
+    assert labelling.length_ratio(bench) < LONGER
+    bench.__dict__["evaluation"] = replace(bench.evaluation, tokens=longest)
+    assert labelling.length_ratio(bench) > LONGER
+    labels = labelling.label(bench)
+    tokens = Tokens.load(bench.run.file("tokens"))
+    assert labels.rows == len(tokens) == (1 + MOST_COPIES) * rows
+    lengths = tokens.lengths
+    copies, longer = lengths[rows : (1 + MOST_COPIES // 2) * rows], lengths[(1 + MOST_COPIES // 2) * rows :]
+    assert longer.mean() > 1.3 * copies.mean()
+    assert lengths.max() == bench.train.lengths.max()
 
 
 def test_a_recipe_without_copies_or_teacher_trains_on_the_text_alone(ask: Ask, tmp_path: Path) -> None:
