@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from compressor.distill import recipe, throughput
@@ -53,21 +54,30 @@ def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int, rows: int) -> No
     assert (plan.steps, plan.seed) == (10, 3)
 
 
+# Tokens of the rows of every step, of two rows each: 8, 8, 4, 4, 16, 16, 8 on average.
+ORDER = SimpleNamespace(
+    lengths=np.array([8, 8, 8, 8, 4, 4, 4, 4, 16, 16, 16, 16, 8, 8]),
+    rows=lambda step: np.array([2 * step, 2 * step + 1]),
+)
+
+
 @pytest.mark.parametrize(
-    ("reports", "expected"),
+    ("reports", "tokens_per_second"),
     [
-        ([(10.0, 4), (12.0, 14), (13.0, 24), (17.0, 28)], 10 * 64 / 1.0),
-        ([(8.0, 24)], 24 * 64 / 8.0),
-        ([(8.0, 16), (8.00001, 24)], 24 * 64 / 8.00001),
+        ([(10.0, 2), (12.0, 4), (13.0, 6), (17.0, 7)], 64 / 1.0),
+        ([(10.0, 2), (11.0, 4), (13.0, 6), (17.0, 7)], 64 / 2.0),
+        ([(8.0, 4)], 48 / 8.0),
+        ([(8.0, 2), (8.00001, 4)], 48 / 8.00001),
     ],
     ids=[
         "a neighbour for a while: the fastest stretch",
+        "a stretch of short rows is not fast",
         "one report: since the start",
         "two at once: since the start",
     ],
 )
 def test_the_speed_is_that_of_the_fastest_stretch_behind_the_first_report(
-    reports: list[tuple[float, int]], expected: float, monkeypatch: pytest.MonkeyPatch
+    reports: list[tuple[float, int]], tokens_per_second: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, *(time for time, _ in reports)])
     plans: list[TrainPlan] = []
@@ -80,8 +90,9 @@ def test_the_speed_is_that_of_the_fastest_stretch_behind_the_first_report(
     monkeypatch.setattr(throughput, "train", train)
     monkeypatch.setattr(throughput, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     plan = recipe.plan(1000, rows=10, ranks=1, seed=0)
-    found = throughput.examples_per_second(object(), plan)  # type: ignore[arg-type]
-    assert found == pytest.approx(expected)
+    job = SimpleNamespace(setup=lambda: SimpleNamespace(order=ORDER))
+    found = throughput.examples_per_second(job, plan)
+    assert found == pytest.approx(tokens_per_second / ORDER.lengths.mean())
     assert plans == [replace(plan, steps=recipe.PROBE_STEPS)]
 
 

@@ -13,6 +13,7 @@ from compressor.records.architecture import Precision
 from compressor.records.recipe import Recipe
 from compressor.records.serial import load
 from compressor.records.stages import Finalists, Raced, check_finalists, check_raced
+from compressor.records.units import format_seconds
 
 
 def test_the_winner_has_the_least_divergence_and_is_what_ships(whole: Whole) -> None:
@@ -66,8 +67,9 @@ def test_the_least_training_that_the_time_budget_has_no_room_for_says_so(
         run(request, watcher=watcher, stop_after="distil")
     notes = [note for note in watcher.notes if "overdrawn" in note]
     assert len(notes) == overdrawn
-    # 50 steps of 64 rows at 1 row/s, which are at most 23 % of the budget: 13,913 s instead of 1,200.
-    assert all("takes about 53m20s, " in note and "longer by 211m53s would be enough" in note for note in notes)
+    # 50 steps of 64 rows at 1 row/s, which are at most a share of the budget, here of 1,200 s.
+    more = format_seconds(3200 / recipe.WHOLE.budget - 1200)
+    assert all("takes about 53m20s, " in note and f"longer by {more} would be enough" in note for note in notes)
 
 
 def test_records_of_a_race_fit_together(whole: Whole) -> None:
