@@ -50,6 +50,7 @@ def compress(arguments: Sequence[str], *, watch_memory: bool = False) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "bundle"
         row = run_command(["compress", *arguments, "--output", str(output)], watch_memory=watch_memory)
+        row["output"] = [line.replace(f"{folder}{os.sep}", "") for line in row["output"]]
         return row | report_facts(output)
 
 
