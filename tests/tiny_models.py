@@ -42,7 +42,7 @@ def masked_batch(shape: Architecture, lengths: tuple[int, ...] = (7, 3, 1, 5), s
     size = (len(lengths), max(lengths))
     mask = (np.arange(size[1]) < np.array(lengths)[:, None]).astype(np.int64)
     ids = random.integers(0, shape.vocabulary, size)
-    types = random.integers(0, shape.token_types, size)
+    types = random.integers(0, max(shape.token_types, 1), size)
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 

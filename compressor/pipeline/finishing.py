@@ -5,13 +5,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import onnx
-import torch
 from numpy.typing import NDArray
 
 from compressor import __version__
 from compressor.encoder import Encoder
-from compressor.errors import BorderError, UnavailableError
+from compressor.errors import UnavailableError
 from compressor.export import (
     ENGINE,
     REPORT,
@@ -23,10 +21,11 @@ from compressor.export import (
     write_texts,
 )
 from compressor.export.graphs import final_graph
+from compressor.pipeline.checking import check_files, check_graphs
 from compressor.pipeline.stages import student_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision
-from compressor.records.latency import CompileOptions, LatencySummary
+from compressor.records.latency import LatencySummary
 from compressor.records.promise import Workload
 from compressor.records.results import EAGER, ROW_NAMES, Manifest, Report, Row, StageTime, Verification
 from compressor.records.serial import save
@@ -36,11 +35,9 @@ from compressor.search.ladder import fresh_latency
 from compressor.tasks import get_metric, metric_interval, points
 from compressor.teachers import ForeignModel, weights_path
 from compressor.teachers.eager import eager_baseline
-from compressor.verify import difference, read_manifest, verify_bundle
-from compressor.verify.numerics import EMITTED_TOLERANCE
+from compressor.verify import read_manifest, verify_bundle
 
 COMPARE_SECONDS = 2.0
-NUMERICS_ROWS = 64
 
 
 def bundle_folder(bench: Workbench, candidate: Candidate) -> Path:
@@ -53,9 +50,9 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     folder = bundle_folder(bench, candidate)
     encoder = _encoder(bench, candidate)
     shape = candidate.student.architecture if candidate.student else bench.teacher.architecture
-    model = final_graph(encoder, candidate.precision)
+    model, fp32 = final_graph(encoder, candidate.precision), final_graph(encoder, Precision.FP32)
+    emitted_difference = check_graphs(bench, encoder, fp32, model, candidate.precision)
     options = write_models(folder, model, bench.device, candidate.options)
-    fp32 = final_graph(encoder, Precision.FP32)
     tokens = bench.evaluation.tokens
     evaluation = EvaluationData(
         tokens=tokens,
@@ -65,6 +62,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         engine=bench.outputs(folder / ENGINE, options, tokens, candidate.precision),
     )
     write_texts(folder, bench.teacher.folder, bench.config(), shape)
+    check_files(bench, folder, options, candidate.precision)
     write_evaluation(folder, evaluation)
     manifest = Manifest(
         version=__version__,
@@ -84,7 +82,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         architecture=shape,
         max_length=bench.teacher.max_length,
         pad_id=bench.pad_id,
-        emitted_difference=_emitted_difference(bench, encoder, fp32),
+        emitted_difference=emitted_difference,
         seed=bench.request.seed,
     )
     return write_manifest(folder, manifest)
@@ -94,26 +92,6 @@ def _encoder(bench: Workbench, candidate: Candidate) -> Encoder | ForeignModel:
     if candidate.student is None:
         return bench.teacher.encoder
     return student_encoder(bench, candidate.student, tag=candidate.tag)
-
-
-@torch.inference_mode()
-def _emitted_difference(bench: Workbench, encoder: Encoder | ForeignModel, graph: onnx.ModelProto) -> float:
-    """Largest logit difference between the emitted fp32 graph and torch, on real, padded rows.
-
-    Raises:
-        BorderError: It is over the tolerance: the emitter and the module differ.
-    """
-    tokens = bench.selection.tokens
-    rows = np.arange(min(NUMERICS_ROWS, len(tokens)))
-    batch = tokens.padded(rows, bench.pad_id)
-    expected = encoder(*(torch.from_numpy(batch[name]) for name in encoder.inputs)).numpy()
-    engine = bench.device.compile(graph.SerializeToString(), CompileOptions(1))
-    found = difference(engine.run({name: batch[name] for name in engine.inputs}), expected)
-    if found > EMITTED_TOLERANCE:
-        raise BorderError(
-            f"the emitted graph differs from the torch student by {found:.3g} in a logit, allowed {EMITTED_TOLERANCE}"
-        )
-    return found
 
 
 def verify(bench: Workbench, candidate: Candidate) -> Verification:

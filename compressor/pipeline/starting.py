@@ -3,19 +3,17 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 from safetensors.torch import save_file
 
 from compressor.errors import InputError
+from compressor.pipeline.checking import gives_same_tokens
 from compressor.pipeline.stages import weights_path
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture
 from compressor.records.request import Assistant
 from compressor.records.stages import Source
-from compressor.tasks import TextTokenizer, encode_split
+from compressor.tasks import TextTokenizer
 from compressor.teachers import FAMILIES, load_base, read_config
-
-PROBE_ROWS = 64
 
 
 def assistant(bench: Workbench, given: Assistant, *, tag: str) -> Source:
@@ -53,13 +51,7 @@ def _check(bench: Workbench, folder: Path, shape: Architecture) -> None:
         raise InputError(
             f"--start {folder}: expected at least the teacher's {teacher.positions} positions, found {shape.positions}"
         )
-    split = bench.data.splits["train"]
-    rows = split.select("start", np.arange(min(PROBE_ROWS, len(split.texts))))
-    expected, found = (
-        encode_split(tokenizer, rows, bench.data.spec, max_length=bench.teacher.max_length)[0]
-        for tokenizer in (bench.tokenizer, TextTokenizer(folder))
-    )
-    if not np.array_equal(found.ids, expected.ids):
+    if not gives_same_tokens(bench, TextTokenizer(folder)):
         raise InputError(
             f"--start {folder}: expected the teacher's tokenizer, found one that gives other tokens; a student takes "
             "the teacher's, so only networks of the same vocabulary can be cut"

@@ -1,0 +1,97 @@
+"""Is an int8 graph the fp32 graph with its products quantised, and nothing else?
+
+    every quantised product    computes what the formula says, on made-up activations
+    every other node           is the node of the fp32 graph, with the same constants
+
+So the fp32 graph, which torch vouches for, vouches for the int8 one without a tolerance on real activations: what
+rounding costs there depends on the model, and would hide a wrong scale of one column.
+
+    x @ W  ->  s_x (q(x) - z) @ rint(W / s_W) s_W,   s_x = (max(x, 0) - min(x, 0)) / 255,   s_W = max |column| / 127
+
+Written down here a second time, in numpy, apart from the pass that is held against it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from compressor.errors import BorderError
+from compressor.records.latency import CompileOptions
+from compressor.runtimes.base import Device
+from compressor.verify.subgraphs import Cutter, relative_difference
+
+Floats = NDArray[np.float32]
+
+# Relative: a value in the middle of two steps may be rounded either way.
+TOLERANCE = 1e-3
+# Rows of made-up activations, [batch, length].
+ROWS = (2, 7)
+
+
+def check_int8(model: onnx.ModelProto, fp32: onnx.ModelProto, device: Device) -> None:
+    """Compare a graph with dynamically quantised products with the fp32 graph.
+
+    Args:
+        model: The int8 graph.
+        fp32: What it was made of.
+        device: Runs the products, without its optimiser.
+
+    Raises:
+        BorderError: Something differs; the first is named.
+    """
+    weights = {tensor.name: tensor for tensor in fp32.graph.initializer}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    makers = {output: node for node in model.graph.node for output in node.output}
+    cutter = Cutter(model)
+    for node in fp32.graph.node:
+        made = makers.get(node.output[0])
+        if made == node:
+            _check_constants(node, weights, constants)
+        elif made is None or node.op_type != "MatMul" or node.input[1] not in weights:
+            raise BorderError(f"{node.output[0]} of the int8 graph is not what it is in the fp32 graph")
+        else:
+            weight = numpy_helper.to_array(weights[node.input[1]])
+            _check_product(device, cutter.cut(node.input[0], node.output[0]), node, weight)
+
+
+def _check_constants(
+    node: onnx.NodeProto, weights: dict[str, onnx.TensorProto], constants: dict[str, onnx.TensorProto]
+) -> None:
+    for name in node.input:
+        if name in weights and constants.get(name) != weights[name]:
+            raise BorderError(f"the constant {name} of the int8 graph is not that of the fp32 graph")
+
+
+def _check_product(device: Device, part: bytes, node: onnx.NodeProto, weight: Floats) -> None:
+    engine = device.compile(part, CompileOptions(1, optimise=False))
+    if engine.inputs != (node.input[0],):
+        raise BorderError(f"{node.output[0]} of the int8 graph reads {engine.inputs}, expected {node.input[0]} alone")
+    for x in _activations(weight.shape[0]):
+        difference = relative_difference(engine.run({node.input[0]: x}), quantised_product(x, weight))
+        if not difference <= TOLERANCE:
+            raise BorderError(
+                f"the int8 product {node.output[0]} differs from its formula by {difference:.2g} of its size, allowed "
+                f"{TOLERANCE:.2g}"
+            )
+
+
+def _activations(width: int) -> Iterator[Floats]:
+    """Of both signs, and like those behind GELU, [batch, length, width]."""
+    x = np.random.default_rng(width).normal(size=(*ROWS, width)).astype(np.float32)
+    yield x
+    yield np.maximum(x, np.float32(-0.17))
+
+
+def quantised_product(x: Floats, weight: Floats) -> Floats:
+    """`x @ weight` as int8 hardware computes it: x [..., in] per tensor, weight [in, out] per column."""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    step = (high - low) / 255
+    zero = np.clip(np.rint(-low / step), 0, 255)
+    steps = np.clip(np.rint(x / step) + zero, 0, 255) - zero
+    largest = np.abs(weight).max(axis=0).astype(np.float64)
+    scale = np.where(largest > 0, largest / 127, 1.0)
+    result: Floats = (step * scale * (steps @ np.rint(weight / scale))).astype(np.float32)
+    return result
