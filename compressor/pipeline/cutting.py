@@ -57,7 +57,8 @@ class Cutter:
         self.run.stage("label", Labels, lambda: labelling.label(self.bench))
         assistant = self._assistant(limit_ms, root, tag=f"{tag}-assistant")
         stems = [self._stem(assistant, root), *self._starts()]
-        return self._cut(stems, limit_ms, BEHIND_ASSISTANT if assistant else WHOLE, tag=tag, race=race)
+        part = BEHIND_ASSISTANT if assistant and self.bench.request.assistant is None else WHOLE
+        return self._cut(stems, limit_ms, part, tag=tag, race=race)
 
     def cut_further(self, student: Candidate, limit_ms: float, *, tag: str, tails: tuple[float, ...]) -> Student:
         """A trained student, cut a little further and trained on for a while.

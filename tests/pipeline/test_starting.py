@@ -42,16 +42,38 @@ def test_a_network_without_a_head_is_distilled_and_joins_the_race(
     assert watcher.begun.count("distil") == 2
 
 
-def test_a_winner_that_was_cut_out_of_a_start_ships(
-    request_of: CompressRequest, run: Run, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def the_start_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     def won(bench: object, finalists: Finalists, *, tag: str) -> Raced:
         return Raced(finalists.names.index("exact-start-1"), ())
 
     monkeypatch.setattr(distilling, "race", won)
+
+
+@pytest.mark.usefixtures("the_start_wins")
+def test_a_winner_that_was_cut_out_of_a_start_ships(
+    request_of: CompressRequest, run: Run, bare: Path, tmp_path: Path
+) -> None:
     outcome = run(replace(request_of, starts=(str(bare),)))
+    assert outcome.student is not None  # of the teacher's shape: students of lower limits may be cut out of it
     finalists = load(Finalists, run_folder(tmp_path / "cache") / "search.json")
     assert outcome.report.architecture == finalists.students[finalists.names.index("exact-start-1")].architecture
+
+
+@pytest.mark.usefixtures("the_start_wins")
+def test_a_student_of_another_shape_than_the_teacher_assists_nobody(
+    request_of: CompressRequest, run: Run, bare: Path
+) -> None:
+    config = json.loads((bare / "config.json").read_text())
+    last = config["num_hidden_layers"] - 1
+    (bare / "config.json").write_text(json.dumps(config | {"num_hidden_layers": last}))
+    weights = load_file(bare / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if f"layer.{last}." not in name}
+    assert len(kept) < len(weights)
+    save_file(kept, bare / "model.safetensors")
+    outcome = run(replace(request_of, starts=(str(bare),)))
+    assert outcome.report.chosen == "student"
+    assert outcome.student is None
 
 
 def test_another_start_is_another_run(request_of: CompressRequest, run: Run, bare: Path, tmp_path: Path) -> None:
