@@ -68,7 +68,7 @@ def augmented(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int) -
     return Tokens(ids[kept], copies.type_ids[kept], np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def joined_texts(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int) -> Tokens:
+def joined_texts(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int, strange: float = STRANGE) -> Tokens:
     """Rows of two texts each, as one, no longer than the longest there is.
 
     Args:
@@ -76,6 +76,7 @@ def joined_texts(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int
         vocabulary: Where strange tokens come from.
         rows: Rows that are made.
         seed: The same gives the same rows.
+        strange: Share of the tokens that become any others.
     """
     random = np.random.default_rng(seed)
     before, behind = _marks(tokens, vocabulary)
@@ -87,9 +88,9 @@ def joined_texts(tokens: Tokens, vocabulary: Vocabulary, *, rows: int, seed: int
         text = np.concatenate([ids[before:end], tokens.row(second)[0][before : -behind or None]])[:longest]
         made.append(np.concatenate([ids[:before], text, ids[end:]]))
     ids = np.concatenate(made)
-    strange = ~np.isin(ids, list(vocabulary.special)) & (random.random(len(ids)) < STRANGE)
+    changed = ~np.isin(ids, list(vocabulary.special)) & (random.random(len(ids)) < strange)
     words = np.setdiff1d(np.arange(len(vocabulary.embedding)), list(vocabulary.special))
-    ids[strange] = random.choice(words, size=int(strange.sum()))
+    ids[changed] = random.choice(words, size=int(changed.sum()))
     return Tokens(ids, np.zeros(len(ids), np.uint8), offsets_of([len(row) for row in made]))
 
 

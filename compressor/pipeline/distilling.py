@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 
 from compressor.distill import distillation_loss
@@ -22,7 +21,7 @@ from compressor.distill.recipe import (
     wanted_steps,
 )
 from compressor.distill.throughput import examples_per_second
-from compressor.encoder import Encoder
+from compressor.pipeline.nearness import Nearness
 from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
     load_encoder,
@@ -35,7 +34,7 @@ from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture
 from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, Source, check_raced
 from compressor.records.training import TrainPlan
-from compressor.score import Reference, mean_divergence, refit
+from compressor.score import Reference, refit
 from compressor.space import inherit
 from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
@@ -72,11 +71,11 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
     if steps == 0:
         bench.observer.note(f"no race of {len(begins)} finalists: the time budget has no room for it")
         return Raced(0, ())
-    divergences = []
+    divergences, nearness = [], Nearness(bench)
     for number, (confirmed, begin) in enumerate(zip(finalists.students, begins, strict=True)):
         train(_job(bench, confirmed.architecture, begin), _plan(bench, steps), raced_path(bench, tag, number))
         student = load_encoder(confirmed.architecture, raced_path(bench, tag, number))
-        divergences.append(_divergence(bench, student))
+        divergences.append(nearness.divergence(student))
         name = finalists.names[number]
         bench.observer.note(f"finalist from {name}: divergence {divergences[-1]:.4f} after {steps} steps")
         bench.observer.progress((number + 1) / len(begins), name)
@@ -199,10 +198,3 @@ def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
         seed=bench.request.seed,
         pad_id=bench.pad_id,
     )
-
-
-def _divergence(bench: Workbench, student: Encoder) -> float:
-    """Of a student's answers from the teacher's, on the selection part."""
-    outputs = bench.fp32_outputs(student.emit(), bench.selection.tokens)
-    answers = torch.from_numpy(bench.selection_teacher)
-    return mean_divergence(bench.teacher.kind, answers, torch.from_numpy(outputs))

@@ -41,9 +41,7 @@ def _copies(bench: Workbench) -> int:
 
 
 def _changed(bench: Workbench, copies: int) -> Tokens:
-    embedding: NDArray[np.float32] = bench.canonical.encoder.embeddings.word.weight.detach().numpy()
-    special = {bench.pad_id, *bench.tokenizer.special_ids}
-    vocabulary = Vocabulary(embedding, special, bench.tokenizer.mask_id)
+    vocabulary = vocabulary_of(bench)
     rows, seed = len(bench.train), bench.request.seed
     longer = joined_of(copies, length_ratio(bench))
     more = augmented(bench.train, vocabulary, rows=(copies - longer) * rows, seed=seed)
@@ -52,6 +50,12 @@ def _changed(bench: Workbench, copies: int) -> Tokens:
         more = joined([more, joined_texts(bench.train, vocabulary, rows=longer * rows, seed=seed)])
         bench.observer.note(f"and {longer * rows} rows of two joined, since what is evaluated is longer")
     return more
+
+
+def vocabulary_of(bench: Workbench) -> Vocabulary:
+    """What is known of the teacher's tokens."""
+    embedding: NDArray[np.float32] = bench.canonical.encoder.embeddings.word.weight.detach().numpy()
+    return Vocabulary(embedding, {bench.pad_id, *bench.tokenizer.special_ids}, bench.tokenizer.mask_id)
 
 
 def length_ratio(bench: Workbench) -> float:

@@ -114,13 +114,10 @@ def single(rows: int = 300) -> Tokens:
     return Tokens(ids, np.zeros(len(ids), np.uint8), np.concatenate([[0], np.cumsum(lengths + 2)]))
 
 
-def test_joined_texts_are_two_texts_of_the_rows_and_no_longer_than_the_longest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("compressor.distill.augmentation.STRANGE", 0.0)
+def test_joined_texts_are_two_texts_of_the_rows_and_no_longer_than_the_longest() -> None:
     tokens = single()
     known = {tuple(tokens.row(i)[0][1:-1].tolist()) for i in range(len(tokens))}
-    made = joined_texts(tokens, VOCABULARY, rows=500, seed=4)
+    made = joined_texts(tokens, VOCABULARY, rows=500, seed=4, strange=0.0)
     assert len(made) == 500
     assert made.lengths.max() == tokens.lengths.max()
     assert made.lengths.mean() > 1.4 * tokens.lengths.mean()
