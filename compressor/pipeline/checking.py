@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.export import ENGINE, MODEL
+from compressor.pipeline.blocks import check_blocks
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import CompileOptions
 from compressor.tasks import TextTokenizer, encode_split
 from compressor.teachers import ForeignModel
 from compressor.verify import difference
-from compressor.verify.blocks import check_blocks
 from compressor.verify.numerics import EMITTED_TOLERANCE, TOLERANCE
 from compressor.verify.quantised import check_int8
 

@@ -8,9 +8,9 @@ from benchmarks.planted_faults import EMITTER, PASS
 from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.export.graphs import final_graph
+from compressor.pipeline.blocks import check_blocks, differences
 from compressor.records.architecture import Precision
 from compressor.runtimes import Device, open_device
-from compressor.verify.blocks import check_blocks, differences
 from compressor.verify.quantised import check_int8
 
 # Where a fault shows, if not in the block of the tensor that it is in.

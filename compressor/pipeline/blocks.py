@@ -1,4 +1,4 @@
-"""Does every block of an emitted graph compute what the torch module computes? Needs torch: not imported by `verify`.
+"""Does every block of an emitted graph compute what the torch module computes?
 
 Each block is cut out of the graph, reads what the module's block read, and is compared with what that computes from it
 in double precision, so that the error of one block does not hide that of the next:
