@@ -16,20 +16,19 @@ Fault = Callable[[Model], None]
 Array = NDArray[np.generic]
 
 
-def _index(model: Model, name: str) -> int:
-    return next(index for index, tensor in enumerate(model.graph.initializer) if tensor.name == name)
+def _tensor(model: Model, name: str) -> onnx.TensorProto:
+    return next(tensor for tensor in model.graph.initializer if tensor.name == name)
 
 
 def _constant(model: Model, name: str) -> Array:
-    return numpy_helper.to_array(model.graph.initializer[_index(model, name)])
+    return numpy_helper.to_array(_tensor(model, name))
 
 
 def _change(model: Model, name: str, by: Callable[[Array], Array]) -> None:
     """Replace a constant by a function of it."""
-    tensor = model.graph.initializer[_index(model, name)]
     value = _constant(model, name)
     changed = np.ascontiguousarray(by(value.copy())).astype(value.dtype)
-    tensor.CopyFrom(numpy_helper.from_array(changed, name))
+    _tensor(model, name).CopyFrom(numpy_helper.from_array(changed, name))
 
 
 def _node(model: Model, output: str) -> onnx.NodeProto:
@@ -61,12 +60,12 @@ def _passed_through(model: Model, output: str) -> None:
     node.op_type = "Identity"
 
 
-def _one(array: Array, by: float) -> Array:
-    array.flat[array.size // 2] *= by
+def _one_negated(array: Array) -> Array:
+    array.flat[array.size // 2] *= -1
     return array
 
 
-def _column(array: Array) -> Array:
+def _column_doubled(array: Array) -> Array:
     array[..., 1] *= 2
     return array
 
@@ -119,7 +118,7 @@ EMITTER: dict[str, Fault] = {
     "weights of two layers swapped": lambda m: _swapped(m, f"{INNER}.weight", f"{SECOND}.weight"),
     "biases of two layers swapped": lambda m: _swapped(m, f"{OUTPUT}.bias", "layer1.feed_forward.output.bias"),
     "square matrix transposed": lambda m: _change(m, "pooler.weight", lambda w: w.T),
-    "one weight with the wrong sign": lambda m: _change(m, f"{INNER}.weight", lambda w: _one(w, -1.0)),
+    "one weight with the wrong sign": lambda m: _change(m, f"{INNER}.weight", _one_negated),
     "weights rounded to half precision": lambda m: _change(m, f"{OUTPUT}.weight", lambda w: w.astype(np.float16)),
     "bias left out": lambda m: _change(m, "layer0.attention.qkv.bias", np.zeros_like),
     "weight and bias of a norm swapped": lambda m: _swapped(
@@ -150,7 +149,7 @@ EMITTER: dict[str, Fault] = {
 }
 # In its int8 graph.
 PASS: dict[str, Fault] = {
-    "wrong scale of one column": lambda m: _change(m, f"{INNER}.weight.int8_scale", _column),
+    "wrong scale of one column": lambda m: _change(m, f"{INNER}.weight.int8_scale", _column_doubled),
     "scales of two layers swapped": lambda m: _swapped(m, f"{INNER}.weight.int8_scale", f"{SECOND}.weight.int8_scale"),
     "int8 weights of two layers swapped": lambda m: _swapped(m, f"{INNER}.weight.int8", f"{SECOND}.weight.int8"),
     "overflow in one column": lambda m: _change(m, f"{INNER}.weight.int8", _wrapped_around),

@@ -53,6 +53,8 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     model, fp32 = final_graph(encoder, candidate.precision), final_graph(encoder, Precision.FP32)
     emitted_difference = check_graphs(bench, encoder, fp32, model, candidate.precision)
     options = write_models(folder, model, bench.device, candidate.options)
+    write_texts(folder, bench.teacher.folder, bench.config(), shape)
+    check_files(bench, folder, options, candidate.precision)
     tokens = bench.evaluation.tokens
     evaluation = EvaluationData(
         tokens=tokens,
@@ -61,8 +63,6 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         student=bench.fp32_outputs(fp32, tokens) if candidate.student else bench.evaluation_teacher,
         engine=bench.outputs(folder / ENGINE, options, tokens, candidate.precision),
     )
-    write_texts(folder, bench.teacher.folder, bench.config(), shape)
-    check_files(bench, folder, options, candidate.precision)
     write_evaluation(folder, evaluation)
     manifest = Manifest(
         version=__version__,

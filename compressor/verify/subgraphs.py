@@ -11,7 +11,6 @@ from compressor.errors import BorderError
 
 Floats = NDArray[np.floating[Any]]
 
-
 RANK = 3  # of the hidden states: [batch, length, width]
 
 

@@ -1,6 +1,5 @@
 """Mistakes of an emitter or a pass, planted one at a time, are found and named."""
 
-import onnx
 import pytest
 from tiny_models import masked_batch, random_encoder, tiny
 
@@ -9,11 +8,10 @@ from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.export.graphs import final_graph
 from compressor.pipeline.blocks import check_blocks, differences
-from compressor.records.architecture import Precision
+from compressor.records.architecture import Architecture, Precision
 from compressor.runtimes import Device, open_device
 from compressor.verify.quantised import check_int8
 
-# Where a fault shows, if not in the block of the tensor that it is in.
 SHAPE = tiny((2, 32), (2, 32), (2, 32))
 BATCH = masked_batch(SHAPE)
 
@@ -26,10 +24,6 @@ def device() -> Device:
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return random_encoder(SHAPE)
-
-
-def graph(encoder: Encoder, precision: Precision) -> onnx.ModelProto:
-    return final_graph(encoder, precision)
 
 
 @pytest.mark.parametrize(
@@ -45,20 +39,20 @@ def graph(encoder: Encoder, precision: Precision) -> onnx.ModelProto:
     ],
     ids=["plain", "parts missing", "no attention", "no types", "narrow embeddings", "relative", "per token"],
 )
-def test_graphs_without_a_fault_pass(device: Device, shape: object) -> None:
+def test_graphs_without_a_fault_pass(device: Device, shape: Architecture) -> None:
     for seed in range(3):
-        encoder = random_encoder(shape, seed)  # type: ignore[arg-type]
+        encoder = random_encoder(shape, seed)
         batch = masked_batch(encoder.architecture, seed=seed)
         batch = {name: batch[name] for name in encoder.inputs}
-        fp32 = graph(encoder, Precision.FP32)
+        fp32 = final_graph(encoder, Precision.FP32)
         found = list(differences(encoder, fp32, batch, device))
         assert [block.output for block, _, _ in found][-1] == "logits"
         assert all(0 < max(both) < 1e-6 for _, *both in found)
         check_blocks(encoder, fp32, batch, device)
-        check_int8(graph(encoder, Precision.INT8), fp32, device)
+        check_int8(final_graph(encoder, Precision.INT8), fp32, device)
 
 
-# What is wrong in the first layer's blocks is said of them; the others by name.
+# Where a fault shows, if not in the feed-forward of the first layer.
 PLACES = {
     "square matrix transposed": "the head",
     "weight and bias of a norm swapped": "the attention of layer 0",
@@ -81,7 +75,7 @@ PLACES = {
 
 @pytest.mark.parametrize("name", EMITTER)
 def test_a_fault_of_the_emitter_is_found_in_its_block(device: Device, encoder: Encoder, name: str) -> None:
-    model = graph(encoder, Precision.FP32)
+    model = final_graph(encoder, Precision.FP32)
     EMITTER[name](model)
     place = PLACES.get(name, "the feed-forward of layer 0")
     with pytest.raises(BorderError, match=f"^{place} of the emitted graph differs from torch by"):
@@ -90,7 +84,7 @@ def test_a_fault_of_the_emitter_is_found_in_its_block(device: Device, encoder: E
 
 @pytest.mark.parametrize("name", PASS)
 def test_a_fault_of_the_pass_is_found(device: Device, encoder: Encoder, name: str) -> None:
-    fp32, model = graph(encoder, Precision.FP32), graph(encoder, Precision.INT8)
+    fp32, model = final_graph(encoder, Precision.FP32), final_graph(encoder, Precision.INT8)
     PASS[name](model)
     with pytest.raises(BorderError, match=r"layer0\."):
         check_int8(model, fp32, device)
