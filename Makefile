@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compress,hub,dev]'
 	touch $@
 
-demo: venv  ## the main job on Python's own documentation: teacher, engine, report; about five minutes
+demo: venv  ## the main job on Python's own documentation: teacher, engine, report; about seven minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compress,demo]'
 	$(BIN)/compressor demo --output demo --force
 

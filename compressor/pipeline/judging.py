@@ -14,6 +14,9 @@ WATCH_SECONDS = 3.0
 # were met within an hour (95 %), and students that were confirmed at 1.1 to 1.2 missed their limit after the training.
 SHARED_TAIL = 1.25
 TRIAL_SECONDS, TRIAL_PROCESSES = 6.0, 3
+# A tail so many times as long as any before is measured once more: a burst in a few seconds, of which the second look
+# knows nothing, had a student cut three times too deep (benchmarks/log.md).
+UNLIKELY = 1.5
 
 
 class Judge(Protocol):
@@ -60,6 +63,15 @@ class PlannedTail:
         return self._tails
 
     def _timed(self, model: bytes, seconds: float, processes: int) -> LatencySummary:
+        summary, tail = self._measured(model, seconds, processes)
+        if tail > UNLIKELY * max(self._tails):
+            again, tail_again = self._measured(model, seconds, processes)
+            summary, tail = (again, tail_again) if tail_again < tail else (summary, tail)
+        self._tails.append(tail)
+        return summary
+
+    def _measured(self, model: bytes, seconds: float, processes: int) -> tuple[LatencySummary, float]:
+        """Summary, and the planned percentile over the median."""
         summary, reached_ms = fresh_percentile(
             self._bench,
             model,
@@ -69,5 +81,4 @@ class PlannedTail:
             processes=processes,
             percentile=planned_percentile(self._bench.request.budget.percentile),
         )
-        self._tails.append(reached_ms / summary.p50_ms)
-        return summary
+        return summary, reached_ms / summary.p50_ms
