@@ -56,9 +56,10 @@ from compressor.records.serial import load, save
 TEACHER, DATA = SHARED / "models" / "minilm-l6-sst2", SHARED / "data" / "sst2"
 LENGTH = 56
 # What makes a student, so that a better report or command line costs no rows.
-PARTS = "distill encoder latency precision runtimes score search space tasks teachers train pipeline/cutting.py "
-PARTS += "pipeline/distilling.py pipeline/labelling.py pipeline/scoring.py pipeline/searching.py records/recipe.py"
-CODE = [CHECKOUT / "compressor" / part for part in PARTS.split()] + [CHECKOUT / "benchmarks" / "students.py"]
+PARTS = "distill encoder latency precision runtimes score search space tasks teachers train records/recipe.py"
+STAGES = "cutting distilling labelling nearness scoring searching"
+PATHS = PARTS.split() + [f"pipeline/{stage}.py" for stage in STAGES.split()]
+CODE = [CHECKOUT / "compressor" / path for path in PATHS] + [CHECKOUT / "benchmarks" / "students.py"]
 WORK = ROWS / "frontier"
 SPEEDS = {5: 0.1, 12: 0.6, 20: 1.8, 30: 3.5}  # speed-up -> points that may be lost
 SEEDS = (0, 1, 2)
