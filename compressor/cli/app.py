@@ -10,6 +10,8 @@ import typer
 from compressor import __version__
 from compressor.cli.bench import bench
 from compressor.cli.commands import compress, demo, finetune, predict, targets, verify
+from compressor.cli.doctor import doctor
+from compressor.cli.gate import gate
 from compressor.cli.interruption import listen
 from compressor.cli.profile import profile
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
@@ -30,6 +32,8 @@ app.command()(profile)
 app.command()(verify)
 app.command()(predict)
 app.command()(bench)
+app.command()(gate)
+app.command()(doctor)
 
 
 def _version(value: bool) -> None:

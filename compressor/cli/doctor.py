@@ -1,0 +1,27 @@
+"""`compressor doctor`: what this machine can do, and what is missing."""
+
+from typing import Annotated
+
+import typer
+
+from compressor.errors import ExitCode
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Every finding as JSON.")] = False) -> int:
+    """Say what this machine can do, what is missing, and how to get it; 5 where nothing works without it."""
+    import json
+    from dataclasses import asdict
+
+    from platformdirs import user_cache_path
+
+    from compressor.profiles.examination import State, examine
+    from compressor.report import plain_table
+
+    found = examine(user_cache_path("compressor"))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        rows = [(finding.subject, str(finding.state), finding.found, finding.advice) for finding in found]
+        typer.echo(plain_table(("what", "state", "found", "advice"), rows))
+    broken = any(finding.needed and finding.state is State.MISSING for finding in found)
+    return int(ExitCode.UNAVAILABLE if broken else ExitCode.MET)

@@ -1,0 +1,6 @@
+"""Is a new bundle slower than the last one, or worse? Both timed in turn, and compared without a clock. No torch."""
+
+from compressor.gate.comparing import GateRequest, gate
+from compressor.gate.history import append_history
+
+__all__ = ["GateRequest", "append_history", "gate"]

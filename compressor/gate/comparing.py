@@ -1,0 +1,216 @@
+"""A gate from end to end: two bundles in, every check and the verdict out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from compressor import __version__
+from compressor.errors import InputError, UnavailableError
+from compressor.gate import checks
+from compressor.gate.facts import engine_facts
+from compressor.gate.measuring import Progress, Side, fresh_pair, time_against_stored, time_pair
+from compressor.profiles import fingerprint, usable_threads
+from compressor.records.gate import (
+    EngineFacts,
+    GateCheck,
+    GateLimits,
+    GateResult,
+    GateTimings,
+    check_gate,
+    combined,
+)
+from compressor.records.profile import DeviceFingerprint
+from compressor.records.serial import load
+from compressor.records.table_file import TableFile, check_table_file
+from compressor.runtimes import Device
+from compressor.tasks import get_metric, points
+from compressor.tasks.outputs import model_outputs
+from compressor.verify import open_bundle_device, read_manifest
+from compressor.verify.accuracy import verify_accuracy
+from compressor.verify.latency import verify_latency
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """What is compared.
+
+    Attributes:
+        base: Folder of a bundle, or the JSON of an earlier gate, whose head it is.
+        head: Folder of a bundle.
+        limits: What the head may not exceed.
+        seconds: For the engines in turn; 0 = no clock at all.
+        table: Latency tables of a target that need not be here (`compressor profile --export`); None = none.
+        label: What the head is called in a history.
+    """
+
+    base: Path
+    head: Path
+    limits: GateLimits
+    seconds: float = 60.0
+    table: Path | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the head is compared with: a bundle, or what was stored of one."""
+
+    facts: EngineFacts
+    side: Side | None
+    stored: GateResult | None
+
+
+def gate(request: GateRequest, *, progress: Progress) -> GateResult:
+    """Compare.
+
+    Raises:
+        InputError: A bundle that is none, that was changed, or that cannot be compared with the other.
+        UnavailableError: The runtime of the bundle is not here.
+    """
+    base, head = _base(request.base), _side(request.head)
+    facts = engine_facts(head)
+    _check_comparable(base.facts, facts)
+    here, device = fingerprint(), open_bundle_device(head.manifest)
+    timings, found = None, list(_predicted(request, base, head))
+    if request.seconds > 0:
+        timings, check = _timed(request, base, head, here, device, progress)
+        found.append(check)
+        found += _limit(head, device, request.limits.max_latency_ms)
+    elif request.limits.max_latency_ms is not None and request.table is None:
+        raise InputError("--max-latency: without a clock (--time 0s) only a table can predict it; give --table FILE")
+    found += [_accuracy(base, head, device, request.limits), *checks.static_checks(base.facts, facts, request.limits)]
+    return check_gate(
+        GateResult(
+            version=__version__,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            label=request.label,
+            device=here,
+            runtime=device.runtime,
+            max_regression=request.limits.max_regression,
+            timings=timings,
+            base=base.facts,
+            head=facts,
+            checks=tuple(found),
+            verdict=combined(tuple(found)),
+        )
+    )
+
+
+def _side(folder: Path) -> Side:
+    side = Side(folder, read_manifest(folder))
+    if len(side.evaluation.tokens) == 0:
+        raise InputError(f"{folder}: its evaluation data is empty, so nothing can be measured; export it again")
+    return side
+
+
+def _base(path: Path) -> Base:
+    if path.is_file():
+        stored = load(GateResult, path)
+        return Base(stored.head, None, stored)
+    side = _side(path)
+    return Base(engine_facts(side), side, None)
+
+
+def _check_comparable(base: EngineFacts, head: EngineFacts) -> None:
+    if base.workload != head.workload:
+        raise InputError(
+            f"expected both at one workload, found the base at {_in_words(base)} and the head at {_in_words(head)}"
+        )
+
+
+def _in_words(facts: EngineFacts) -> str:
+    shape = facts.workload
+    return f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
+
+
+def _timed(
+    request: GateRequest, base: Base, head: Side, here: DeviceFingerprint, device: Device, progress: Progress
+) -> tuple[GateTimings | None, GateCheck]:
+    """The engines in turn; a stored base against what was measured of it, if that was on this very machine."""
+    limits, seconds = request.limits, request.seconds
+    if base.side is not None:
+        measure, allowed = fresh_pair(base.side.timed, head.timed), limits.max_regression
+        timings = time_pair(measure, max_regression=allowed, seconds=seconds, progress=progress)
+    else:
+        stored = _stored(base)
+        if reasons := _elsewhere(stored, here, device):
+            return None, checks.untimed_check(f"not compared, the base was measured elsewhere: {'; '.join(reasons)}")
+        timings = time_against_stored(fresh_pair(head.timed, head.timed), stored, seconds=seconds, progress=progress)
+    return timings, checks.timed_check(timings, limits)
+
+
+def _stored(base: Base) -> GateResult:
+    if base.stored is None:
+        raise ValueError("the base is a bundle")
+    return base.stored
+
+
+def _elsewhere(stored: GateResult, here: DeviceFingerprint, device: Device) -> list[str]:
+    """Why its times do not hold here."""
+    reasons = [] if stored.timings else ["nothing was timed there"]
+    if stored.runtime != device.runtime:
+        reasons.append(f"runtime {device.runtime!r} here, {stored.runtime!r} there")
+    now, then = here.comparable, stored.device.comparable
+    return reasons + [f"{name} {now[name]!r} here, {then[name]!r} there" for name in now if now[name] != then[name]]
+
+
+def _limit(head: Side, device: Device, max_latency_ms: float | None) -> Iterator[GateCheck]:
+    if max_latency_ms is not None:
+        budget = replace(head.manifest.budget, max_latency_ms=max_latency_ms)
+        latency = verify_latency(device, head.timed.path, head.timed.feeds, head.timed.options, budget)
+        yield checks.limit_check(latency, budget.percentile)
+
+
+def _accuracy(base: Base, head: Side, device: Device, limits: GateLimits) -> GateCheck:
+    """Through the head's engine; the base's from what is on record of its engine."""
+    manifest, data = head.manifest, head.evaluation
+    allowed = limits.max_accuracy_drop_points
+    allowed = manifest.budget.max_accuracy_drop_points if allowed is None else allowed
+    outputs = model_outputs(
+        device,
+        head.timed.path,
+        manifest.options,
+        data.tokens,
+        precision=manifest.precision,
+        threads=usable_threads(),
+        pad_id=manifest.pad_id,
+    )
+    metric = manifest.task.metric
+    result = verify_accuracy(metric, data.teacher, outputs, data.targets, max_drop_points=allowed, seed=manifest.seed)
+    before = None
+    if base.side is not None and base.side.manifest.task.metric == metric:
+        recorded = base.side.evaluation
+        before = points(get_metric(metric)(recorded.engine, recorded.targets))
+    return checks.accuracy_check(result, before, allowed)
+
+
+def _predicted(request: GateRequest, base: Base, head: Side) -> Iterator[GateCheck]:
+    """What the tables of a target say of both."""
+    if request.table is None:
+        return
+    if base.side is None:
+        raise InputError("--table: expected a bundle as --base, found a stored result, whose shape no table can time")
+    file = check_table_file(load(TableFile, request.table))
+    first, second = (_predicted_us(file, request.table, side) for side in (base.side, head))
+    yield checks.predicted_check(first, second, request.limits, f"{request.table.name} of {file.device.model}")
+
+
+def _predicted_us(file: TableFile, path: Path, side: Side) -> float:
+    try:
+        from compressor.latency import estimate
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            f"--table needs {error.name}, which is not installed: pip install 'compressor[compress]'"
+        ) from error
+    manifest = side.manifest
+    if manifest.architecture is None:
+        raise InputError(f"--table: {side.folder} is of a family without an adapter, of which there are no tables")
+    for table in file.tables:
+        if (table.workload, table.precision) == (manifest.workload, manifest.precision):
+            return estimate(table, manifest.architecture).value_us
+    shape = manifest.workload
+    raise InputError(
+        f"--table: {path} has no table of batch {shape.batch}, length {shape.sequence_length}, {shape.threads} "
+        f"thread(s) in {manifest.precision}; make one with `compressor profile --export`"
+    )

@@ -1,0 +1,89 @@
+"""What a bundle is, without a clock: operations, nodes, bytes. The same on any machine."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+
+from compressor.errors import InputError
+from compressor.export import MODEL, tokenizer_bytes
+from compressor.gate.measuring import Side
+from compressor.records.architecture import Architecture
+from compressor.records.gate import EngineFacts
+
+# Kind of product -> type of its operands.
+PRODUCTS = {"MatMul": "fp32", "Gemm": "fp32", "MatMulInteger": "int8"}
+
+
+def engine_facts(side: Side) -> EngineFacts:
+    """Facts of a bundle.
+
+    Raises:
+        InputError: A graph cannot be read, or its shapes cannot be inferred.
+    """
+    folder, manifest = side.folder, side.manifest
+    shape = (manifest.workload.batch, manifest.workload.sequence_length)
+    model, engine = _read(folder / MODEL), folder / manifest.engine
+    return EngineFacts(
+        engine_digest=manifest.files[manifest.engine],
+        architecture=None if manifest.architecture is None else _in_words(manifest.architecture),
+        precision=str(manifest.precision),
+        workload=manifest.workload,
+        operations=product_operations(model, {value.name: shape for value in model.graph.input}),
+        nodes=dict(sorted(Counter(node.op_type for node in _read(engine).graph.node).items())),
+        bytes=engine.stat().st_size + tokenizer_bytes(folder),
+    )
+
+
+def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """Multiplications and additions of all matrix products, by the type of their operands.
+
+    A product [..., M, K] x [..., K, N] takes 2 x size of the result x K.
+
+    Args:
+        model: In standard operators.
+        shapes: Of its inputs.
+
+    Raises:
+        InputError: A shape cannot be inferred.
+    """
+    sizes = _inferred(model, shapes)
+    total: Counter[str] = Counter()
+    for node in model.graph.node:
+        kind = PRODUCTS.get(node.op_type)
+        if kind is None:
+            continue
+        missing = [name for name in (node.input[0], node.output[0]) if name not in sizes]
+        if missing:
+            raise InputError(f"the shape of {missing[0]} cannot be inferred; export the bundle again")
+        transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+        inner = sizes[node.input[0]][-2 if transposed else -1]
+        total[kind] += 2 * math.prod(sizes[node.output[0]]) * inner
+    return dict(sorted(total.items()))
+
+
+def _inferred(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors that can be known."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for value in fixed.graph.input:
+        for dimension, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
+            dimension.dim_value = size
+    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
+    values = (*inferred.input, *inferred.value_info, *inferred.output)
+    found = {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in values}
+    found |= {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
+    return {name: sizes for name, sizes in found.items() if all(sizes)}
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf's own exceptions, and what onnx makes of a missing file
+        raise InputError(f"{path} is no ONNX graph that can be read: {error}; export the bundle again") from error
+
+
+def _in_words(shape: Architecture) -> str:
+    return " ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers)

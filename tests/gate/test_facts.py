@@ -1,0 +1,85 @@
+"""What is said of a bundle without a clock: operations against their formula, nodes and bytes of its files."""
+
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+from bundles import edit_manifest, make_bundle, rehash
+from tiny import SHAPE
+
+from compressor.encoder import Encoder
+from compressor.errors import InputError
+from compressor.export import ENGINE, MODEL
+from compressor.gate.facts import engine_facts, product_operations
+from compressor.gate.measuring import Side
+from compressor.precision import apply_precision
+from compressor.records.architecture import Precision
+from compressor.records.promise import Workload
+from compressor.verify import read_manifest
+
+BATCH, LENGTH = 3, 16
+
+
+def operations_by_hand(batch: int, length: int) -> tuple[int, int]:
+    """(with constants, between activations): a layer of all tokens, one whose first alone is read, the head."""
+    hidden, heads, size, neurons = SHAPE.hidden, 4, SHAPE.head_size, 64
+    inner, tokens = heads * size, batch * length
+    whole = 2 * tokens * (4 * hidden * inner + 2 * hidden * neurons)
+    first = 2 * batch * (2 * hidden * inner + 2 * heads * hidden * inner + 2 * hidden * neurons)
+    head = 2 * batch * (hidden * hidden + hidden * SHAPE.classes)
+    attended = 2 * 2 * batch * heads * length * length * size + 2 * 2 * batch * heads * length * hidden
+    return whole + first + head, attended
+
+
+@pytest.mark.parametrize(("batch", "length"), [(1, 8), (BATCH, LENGTH)])
+def test_operations_are_those_of_the_products(batch: int, length: int) -> None:
+    model = Encoder(SHAPE).emit()
+    shapes = {value.name: (batch, length) for value in model.graph.input}
+    constant, attended = operations_by_hand(batch, length)
+    assert product_operations(model, shapes) == {"fp32": constant + attended}
+    int8 = product_operations(apply_precision(model, Precision.INT8), shapes)
+    assert sum(int8.values()) == constant + attended
+    assert int8["int8"] > 0.9 * constant
+
+
+def test_a_shape_that_cannot_be_known_is_an_error() -> None:
+    model = Encoder(SHAPE).emit()
+    product = next(node for node in model.graph.node if node.op_type == "MatMul")
+    product.input[0] = "nowhere"
+    with pytest.raises(InputError, match="the shape of nowhere cannot be inferred"):
+        product_operations(model, {value.name: (1, 8) for value in model.graph.input})
+
+
+@pytest.fixture
+def bundle(tiny_teacher: Path, tiny_data: Path, tmp_path: Path) -> Path:
+    make_bundle(tmp_path / "bundle", tiny_teacher, tiny_data)
+    return tmp_path / "bundle"
+
+
+def test_facts_are_those_of_the_files(bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    facts = engine_facts(Side(bundle, manifest))
+    graph = onnx.load(bundle / ENGINE).graph
+    assert sum(facts.nodes.values()) == len(graph.node)
+    assert facts.nodes["MatMulInteger"] == sum(node.op_type == "MatMulInteger" for node in graph.node)
+    shipped = (ENGINE, "tokenizer.json", "tokenizer_config.json")
+    assert facts.bytes == sum((bundle / name).stat().st_size for name in shipped)
+    assert facts.engine_digest == manifest.files[ENGINE]
+    assert (facts.architecture, facts.precision, facts.workload) == ("4/64 4/64", "int8", Workload(1, 16, 1))
+
+
+def test_they_change_with_the_workload_as_the_work_does(bundle: Path) -> None:
+    short = engine_facts(Side(bundle, read_manifest(bundle)))
+    edit_manifest(bundle, workload=Workload(2, 16, 1))
+    double = engine_facts(Side(bundle, read_manifest(bundle)))
+    assert sum(double.operations.values()) == 2 * sum(short.operations.values())
+    assert double.nodes == short.nodes
+
+
+def test_a_graph_that_is_none_is_said(bundle: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(bundle, tmp_path / "broken")
+    (broken / MODEL).write_bytes(b"no graph")
+    rehash(broken)
+    with pytest.raises(InputError, match=r"model\.onnx is no ONNX graph that can be read"):
+        engine_facts(Side(broken, read_manifest(broken)))

@@ -1,0 +1,278 @@
+"""Gates of bundles from end to end, on a device whose times are known; and every way to be green by accident."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from bundles import edit_manifest, make_bundle, rehash
+
+from compressor.cli.app import run
+from compressor.errors import BorderError, InputError
+from compressor.export import EVALUATION, EvaluationData
+from compressor.gate import GateRequest, comparing, gate, measuring
+from compressor.gate.measuring import Measure, Side, Timed
+from compressor.records.architecture import Precision
+from compressor.records.gate import GateLimits, GateResult, GateVerdict, check_gate
+from compressor.records.promise import Budget, Workload
+from compressor.records.serial import from_json, save
+from compressor.report.gate import gate_junit, gate_lines, gate_markdown
+from compressor.tasks import Targets
+from compressor.verify import read_manifest
+
+PASS, FAIL, INCONCLUSIVE = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCONCLUSIVE
+
+
+@pytest.fixture(scope="module")
+def bundles(tiny_teacher: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The tiny teacher in both precisions."""
+    folder = tmp_path_factory.mktemp("gate")
+    for precision in Precision:
+        make_bundle(folder / str(precision), tiny_teacher, tiny_data, precision=precision)
+    return {str(precision): folder / str(precision) for precision in Precision}
+
+
+def virtual_pair(base: Timed, head: Timed) -> Measure:
+    """A little noisy; float32 takes twice as long."""
+
+    def cost_ns(engine: Timed) -> float:
+        return 2e6 if engine.path.parent.name == "fp32" else 1e6
+
+    costs = np.array([cost_ns(base), cost_ns(head), cost_ns(base)])[:, None]
+
+    def measure(seed: int) -> np.ndarray:  # type: ignore[type-arg]
+        noise = np.exp(np.random.default_rng(seed).normal(0.0, 0.01, size=(12, 3, 3)))
+        return np.asarray(costs * noise, dtype=np.int64)
+
+    return measure
+
+
+@pytest.fixture(autouse=True)
+def virtual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "fresh_pair", virtual_pair)
+
+
+def gated(base: Path, head: Path, **settings: object) -> GateResult:
+    limits = settings.pop("limits", GateLimits())
+    request = GateRequest(base, head, limits, **settings)  # type: ignore[arg-type]
+    return gate(request, progress=lambda share, text: None)
+
+
+def verdict_of(result: GateResult, name: str) -> GateVerdict | None:
+    return next(check.verdict for check in result.checks if check.name.startswith(name))
+
+
+def test_a_bundle_passes_against_itself(bundles: dict[str, Path]) -> None:
+    result = gated(bundles["int8"], bundles["int8"])
+    assert result.verdict is PASS
+    assert result.timings is not None
+    assert result.timings.ratio.value == pytest.approx(1.0, abs=0.01)
+    assert verdict_of(result, "size") is None
+
+
+def test_an_engine_that_lost_its_int8_fails_with_and_without_a_clock(bundles: dict[str, Path]) -> None:
+    result = gated(bundles["int8"], bundles["fp32"])
+    assert result.verdict is FAIL
+    assert verdict_of(result, "latency") is FAIL
+    assert verdict_of(result, "operations in int8") is FAIL
+    untimed = gated(bundles["int8"], bundles["fp32"], seconds=0.0)
+    assert untimed.verdict is FAIL
+    assert untimed.timings is None
+    assert gated(bundles["fp32"], bundles["int8"]).verdict is PASS
+
+
+def test_a_limit_of_its_own(bundles: dict[str, Path]) -> None:
+    for limit_ms, verdict in ((100.0, PASS), (0.001, FAIL)):
+        limits = GateLimits(max_latency_ms=limit_ms)
+        assert verdict_of(gated(bundles["fp32"], bundles["fp32"], limits=limits), "latency limit") is verdict
+
+
+def test_size_and_accuracy_have_limits(bundles: dict[str, Path]) -> None:
+    most = gated(bundles["int8"], bundles["int8"], seconds=0.0).head.bytes
+    for limit, verdict in ((most, PASS), (most - 1, FAIL)):
+        limits = GateLimits(max_size_bytes=limit)
+        assert verdict_of(gated(bundles["int8"], bundles["int8"], limits=limits, seconds=0.0), "size") is verdict
+
+
+@pytest.fixture
+def copied(bundles: dict[str, Path], tmp_path: Path) -> Path:
+    return shutil.copytree(bundles["int8"], tmp_path / "copied")
+
+
+def test_a_head_that_answers_worse_fails(bundles: dict[str, Path], copied: Path) -> None:
+    data = EvaluationData.load(copied / EVALUATION)
+    wrong = Targets(1 - data.targets.values[: len(data.targets)])
+    sure = np.where(np.eye(2)[wrong.values] > 0, 9.0, -9.0).astype(np.float32)
+    replace(data, targets=wrong, teacher=sure).save(copied / EVALUATION)
+    rehash(copied)
+    result = gated(bundles["int8"], copied, seconds=0.0)
+    assert verdict_of(result, "accuracy") is FAIL
+    allowed = gated(bundles["int8"], copied, seconds=0.0, limits=GateLimits(max_accuracy_drop_points=100.0))
+    assert verdict_of(allowed, "accuracy") is PASS
+
+
+def test_a_stored_result_is_a_base_on_the_same_machine_only(bundles: dict[str, Path], tmp_path: Path) -> None:
+    stored = tmp_path / "before.json"
+    assert run(["gate", "--base", str(bundles["int8"]), "--head", str(bundles["int8"]), "--json"]) == 0
+    result = gated(bundles["int8"], bundles["int8"])
+    save(result, stored)
+    slower = gated(stored, bundles["fp32"])
+    assert slower.timings is not None
+    assert slower.timings.stored_base
+    assert verdict_of(slower, "latency") is FAIL
+    # Of another hour: not even the same engine is known to be within 5 %.
+    assert verdict_of(gated(stored, bundles["int8"]), "latency") is INCONCLUSIVE
+    assert verdict_of(gated(stored, bundles["int8"], limits=GateLimits(max_regression=0.2)), "latency") is PASS
+
+    elsewhere = replace(result, device=replace(result.device, model="another CPU"))
+    save(elsewhere, stored)
+    found = gated(stored, bundles["int8"])
+    assert found.verdict is INCONCLUSIVE
+    assert any("'another CPU' there" in check.note for check in found.checks)
+    save(replace(result, timings=None), stored)
+    assert verdict_of(gated(stored, bundles["int8"]), "latency") is INCONCLUSIVE
+
+
+def test_nothing_measured_is_never_green(bundles: dict[str, Path], copied: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        gated(bundles["int8"], copied / "nowhere")
+    data = EvaluationData.load(copied / EVALUATION)
+    empty, rows = data.tokens.select(np.arange(0)), np.empty((0, 2), np.float32)
+    EvaluationData(empty, Targets(np.empty(0, np.int64)), rows, rows, rows).save(copied / EVALUATION)
+    rehash(copied)
+    for base, head in ((copied, bundles["int8"]), (bundles["int8"], copied)):
+        with pytest.raises(InputError, match="its evaluation data is empty"):
+            gated(base, head)
+
+
+def test_a_changed_file_or_another_workload_is_refused(bundles: dict[str, Path], copied: Path) -> None:
+    edit_manifest(copied, workload=Workload(1, 24, 1))
+    with pytest.raises(InputError, match=r"one workload, found the base at batch 1, length 16.* length 24"):
+        gated(bundles["int8"], copied)
+    (copied / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="has changed since it was verified"):
+        gated(bundles["int8"], copied)
+
+
+def test_a_result_that_judged_nothing_is_refused(bundles: dict[str, Path]) -> None:
+    result = gated(bundles["int8"], bundles["int8"], seconds=0.0)
+    idle = tuple(replace(check, verdict=None) for check in result.checks)
+    with pytest.raises(BorderError, match="would always be green"):
+        check_gate(replace(result, checks=idle))
+    with pytest.raises(BorderError, match="is not that of the checks"):
+        check_gate(replace(result, verdict=FAIL))
+
+
+def test_the_budget_of_the_head_is_the_default_of_its_accuracy(bundles: dict[str, Path], copied: Path) -> None:
+    edit_manifest(copied, budget=Budget(max_accuracy_drop_points=2.5))
+    check = next(c for c in gated(bundles["int8"], copied, seconds=0.0).checks if c.name == "accuracy (accuracy)")
+    assert check.limit == "2.5 points below the teacher"
+
+
+Ways = Callable[[GateVerdict], GateResult]
+
+
+@pytest.fixture
+def ended(bundles: dict[str, Path]) -> Ways:
+    """A result that ended so."""
+    result = gated(bundles["int8"], bundles["int8"])
+
+    def with_verdict(verdict: GateVerdict) -> GateResult:
+        first = replace(result.checks[0], verdict=verdict, note="a | b")
+        return check_gate(replace(result, checks=(first, *result.checks[1:]), verdict=verdict))
+
+    return with_verdict
+
+
+@pytest.mark.parametrize(("verdict", "failures", "errors"), [(PASS, 0, 0), (FAIL, 1, 0), (INCONCLUSIVE, 0, 1)])
+def test_junit_counts_what_people_see(ended: Ways, verdict: GateVerdict, failures: int, errors: int) -> None:
+    suite = ElementTree.fromstring(gate_junit(ended(verdict)))
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == (str(failures), str(errors))
+    assert int(suite.attrib["tests"]) == len(suite.findall("testcase"))
+    assert len(suite.findall(".//failure")) == failures
+    assert len(suite.findall(".//error")) == errors
+
+
+def test_markdown_begins_with_the_verdict_and_keeps_its_columns(ended: Ways) -> None:
+    lines = gate_markdown(ended(FAIL)).splitlines()
+    assert lines[0] == "### ❌ compressor gate: fail"
+    table = [line for line in lines if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in table} == {7}
+    assert any("head / base" in line for line in lines)
+
+
+def test_the_last_line_is_the_verdict(ended: Ways) -> None:
+    assert gate_lines(ended(INCONCLUSIVE))[-1] == "verdict: inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "flags", "code"),
+    [
+        (PASS, [], 0),
+        (FAIL, [], 4),
+        (INCONCLUSIVE, [], 6),
+        (INCONCLUSIVE, ["--inconclusive", "pass"], 0),
+        (INCONCLUSIVE, ["--inconclusive", "fail"], 4),
+        (FAIL, ["--inconclusive", "pass"], 4),
+    ],
+)
+def test_exit_codes(
+    ended: Ways, verdict: GateVerdict, flags: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import compressor.gate as package
+
+    monkeypatch.setattr(package, "gate", lambda request, progress: ended(verdict))
+    assert run(["gate", "--base", "a", "--head", "b", *flags]) == code
+
+
+def test_the_command_writes_what_ci_reads(
+    bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = {
+        flag: tmp_path / name for flag, name in (("--junit", "a.xml"), ("--markdown", "a.md"), ("--record", "a.jsonl"))
+    }
+    flags = [part for flag, path in paths.items() for part in (flag, str(path))]
+    command = ["gate", "--base", str(bundles["int8"]), "--head", str(bundles["int8"]), "--label", "abc", *flags]
+    for _ in range(2):
+        assert run([*command, "--json"]) == 0
+    assert from_json(GateResult, capsys.readouterr().out.split("\n{")[-1].join(["{", ""])).verdict is PASS
+    assert ElementTree.parse(paths["--junit"]).getroot().attrib["failures"] == "0"
+    assert paths["--markdown"].read_text(encoding="utf-8").startswith("### ✅")
+    history = [json.loads(line) for line in paths["--record"].read_text(encoding="utf-8").splitlines()]
+    assert [line["label"] for line in history] == ["abc", "abc"]
+    assert "<svg" in paths["--record"].with_suffix(".svg").read_text(encoding="utf-8")
+
+
+def test_a_history_that_is_none_is_not_overwritten(bundles: dict[str, Path], tmp_path: Path) -> None:
+    other = tmp_path / "notes.jsonl"
+    other.write_text('{"something": "else"}\n', encoding="utf-8")
+    command = ["gate", "--base", str(bundles["int8"]), "--head", str(bundles["int8"]), "--time", "0s"]
+    assert run([*command, "--record", str(other)]) == 2
+    assert other.read_text(encoding="utf-8") == '{"something": "else"}\n'
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--max-regression", "5"], "--max-regression: expected a positive number with a unit"),
+        (["--max-regression", "300%"], "--max-regression: expected at most 100%"),
+        (["--time", "0s", "--max-latency", "5ms"], "give --table FILE"),
+    ],
+)
+def test_bad_flags(bundles: dict[str, Path], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["gate", "--base", str(bundles["int8"]), "--head", str(bundles["int8"]), *flags]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_fresh_processes_time_real_engines(bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(measuring, "PROCESS_SECONDS", 0.05)
+    engine = Side(bundles["fp32"], read_manifest(bundles["fp32"])).timed
+    times = measuring.fresh_pair(engine, engine)(0)
+    assert times.shape[1:] == (3, 3)
+    assert len(times) >= 12
+    assert (times > 0).all()
