@@ -154,6 +154,7 @@ class Student:
         self._folder.mkdir(parents=True, exist_ok=True)
         weights = self._folder / "student.safetensors"
         with every_token() if self.whole_layers else nullcontext(WORK / "cache") as cache:
+            shutil.rmtree(cache / "runs", ignore_errors=True)  # of a row that was stopped, maybe under older code
             row, shape = make_student(job, self.way, speed_up=self.speed, cache=cache, weights=weights)
         save(shape, self._folder / "architecture.json")
         return row
