@@ -14,6 +14,7 @@ from compressor.cli.doctor import doctor
 from compressor.cli.gate import gate
 from compressor.cli.interruption import listen
 from compressor.cli.profile import profile
+from compressor.cli.report import report
 from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.command()(verify)
 app.command()(predict)
 app.command()(bench)
 app.command()(gate)
+app.command()(report)
 app.command()(doctor)
 
 

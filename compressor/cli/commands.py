@@ -262,7 +262,7 @@ def demo(
     print_report(done.outcome.report, done.outcome.bundle, as_json=False)
     for text, answer in done.answers:
         typer.echo(f"  {answer.label} ({100 * answer.score:.0f} %): {text}")
-    typer.echo(f"report: {done.outcome.bundle / 'report.json'}")
+    typer.echo(f"report: {done.outcome.bundle / 'report.html'}")
     return int(done.outcome.exit_code)
 
 

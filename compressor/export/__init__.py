@@ -6,8 +6,10 @@
 from compressor.export.bundle import (
     ENGINE,
     EVALUATION,
+    EVIDENCE,
     MANIFEST,
     MODEL,
+    PAGE,
     REPORT,
     TOKENIZER_FILES,
     check_output,
@@ -24,8 +26,10 @@ from compressor.export.hashing import file_hashes
 __all__ = [
     "ENGINE",
     "EVALUATION",
+    "EVIDENCE",
     "MANIFEST",
     "MODEL",
+    "PAGE",
     "REPORT",
     "TOKENIZER_FILES",
     "EvaluationData",

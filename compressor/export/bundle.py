@@ -18,13 +18,8 @@ from compressor.records.results import Manifest
 from compressor.records.serial import save
 from compressor.runtimes.base import Device
 
-MODEL, ENGINE, EVALUATION, MANIFEST, REPORT = (
-    "model.onnx",
-    "engine.onnx",
-    "evaluation.npz",
-    "manifest.json",
-    "report.json",
-)
+MODEL, ENGINE, EVALUATION, MANIFEST = "model.onnx", "engine.onnx", "evaluation.npz", "manifest.json"
+REPORT, EVIDENCE, PAGE = "report.json", "evidence.json", "report.html"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 

@@ -12,6 +12,9 @@ from compressor.encoder import Encoder
 from compressor.errors import UnavailableError
 from compressor.export import (
     ENGINE,
+    EVALUATION,
+    EVIDENCE,
+    PAGE,
     REPORT,
     EvaluationData,
     tokenizer_bytes,
@@ -22,6 +25,7 @@ from compressor.export import (
 )
 from compressor.export.graphs import final_graph
 from compressor.pipeline.checking import check_files, check_graphs
+from compressor.pipeline.evidence import gather
 from compressor.pipeline.stages import student_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision
@@ -30,6 +34,7 @@ from compressor.records.promise import Workload
 from compressor.records.results import EAGER, ROW_NAMES, Manifest, Report, Row, StageTime, Verification
 from compressor.records.serial import save
 from compressor.records.stages import Candidate, Comparison, Ladder, Prepared, Rung
+from compressor.report.page import read_answers, render_page
 from compressor.runtimes.statistics import summarise
 from compressor.search.ladder import fresh_latency
 from compressor.tasks import get_metric, metric_interval, points
@@ -197,6 +202,10 @@ def report(
         notes=prepared.notes,
     )
     folder = bundle_folder(bench, candidate)
+    evidence = gather(bench, prepared, candidate)
     save(result, folder / REPORT)
+    save(evidence, folder / EVIDENCE)
+    answers = read_answers(EvaluationData.load(folder / EVALUATION), prepared.task, folder / "tokenizer.json")
+    (folder / PAGE).write_text(render_page(result, evidence, answers), encoding="utf-8")
     write_manifest(folder, manifest)
     return result

@@ -22,7 +22,12 @@ DISK_BYTES, MEMORY_BYTES = 3 * 10**9, 4 * 10**9
 # Products in int8 by instruction set, the best first; without any the runtime's int8 may be no faster than float32.
 INT8_FLAGS = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp")
 # Extra -> what it is for.
-EXTRAS = {"compress": "compress, finetune, demo, profile", "hub": "data sets of the hub", "demo": "make demo"}
+EXTRAS = {
+    "compress": "compress, finetune, demo, profile",
+    "report": "pages of reports",
+    "hub": "data sets of the hub",
+    "demo": "make demo",
+}
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
 NVIDIA_SECONDS = 10
 

@@ -10,6 +10,21 @@ from compressor.records.task import TaskSpec
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """How often runs took how long.
+
+    Attributes:
+        edges_ms: Ends of the bins, rising; one more than there are bins.
+        counts: Runs in each.
+        beyond: Slower runs than the last end.
+    """
+
+    edges_ms: tuple[float, ...]
+    counts: tuple[int, ...]
+    beyond: int
+
+
+@dataclass(frozen=True)
 class LatencyResult:
     """The latency promise, decided by exact statistics on raw times.
 
@@ -23,6 +38,7 @@ class LatencyResult:
         repeats: How often the measurement was repeated because it was inconclusive.
         seconds: Time measured in all.
         verdict: Met, missed, inconclusive or unverified.
+        histogram: Of all runs; None = of an older version.
     """
 
     summary: LatencySummary
@@ -34,6 +50,7 @@ class LatencyResult:
     repeats: int
     seconds: float
     verdict: Verdict
+    histogram: Histogram | None = None
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ class RunFolder:
         """Append a measurement."""
         self._append("measurements.jsonl", {"stage": stage, "name": name, **to_dict(record)})
 
+    def measurements(self, stage: str, name: str) -> list[dict[str, Any]]:
+        """What was appended under that stage and name, in order."""
+        found = self._lines("measurements.jsonl")
+        return [line for line in found if (line["stage"], line["name"]) == (stage, name)]
+
     def choose(self, name: str, decide: Callable[[], J]) -> J:
         """The choice of that name: the one that was written down, else a new one, written down first."""
         for line in self._lines("choices.jsonl"):

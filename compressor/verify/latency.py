@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Budget, Verdict
-from compressor.records.results import LatencyResult
+from compressor.records.results import Histogram, LatencyResult
 from compressor.runtimes.base import Device, Feeds
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import share_within, summarise
@@ -16,6 +19,7 @@ from compressor.runtimes.statistics import share_within, summarise
 PROCESSES = 5
 SECONDS = 20.0
 MAX_REPEATS = 2
+BINS, BEYOND_LIMIT = 60, 1.05  # of the histogram
 
 
 def verify_latency(
@@ -42,4 +46,21 @@ def verify_latency(
         repeats=len(samples) // PROCESSES - 1,
         seconds=float(sum(found.sum() for found in times)) / 1e9,
         verdict=verdict,
+        histogram=histogram(np.concatenate(times), limit_ns),
     )
+
+
+def histogram(times: NDArray[np.int64], limit_ns: float) -> Histogram:
+    """Bins of equal width from the fastest run to the 99.5th percentile, or to a little beyond the limit.
+
+    Args:
+        times: Nanoseconds, [runs].
+        limit_ns: Infinite = none.
+    """
+    low, high = float(times.min()), float(np.percentile(times, 99.5))
+    if math.isfinite(limit_ns):
+        high = max(high, BEYOND_LIMIT * limit_ns)
+    edges = np.linspace(low, max(high, 1.01 * low), BINS + 1)
+    counts, _ = np.histogram(times, edges)
+    beyond = times.size - int(counts.sum())
+    return Histogram(tuple((edges / 1e6).tolist()), tuple(counts.tolist()), beyond)

@@ -1,0 +1,65 @@
+"""What the page of a report shows beside the report, gathered from the records of the run."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from compressor.latency import model_bytes, operations
+from compressor.pipeline.workbench import Workbench
+from compressor.records.architecture import Architecture, Layer, OpKey
+from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint, check_evidence
+from compressor.records.latency import LatencyTable, TableEntry
+from compressor.records.stages import Candidate, Prepared
+from compressor.report.latency import UNITS, op_name
+
+
+def gather(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Evidence:
+    """Trials from the journal; the engine's parts and the curves from the table of what was cut."""
+    student = candidate.student
+    if student is None:
+        return Evidence(prepared.lower_bound_ms, tuple(_trials(bench)))
+    tag = student.source.tag if student.source and student.source.root != bench.canonical.architecture else ""
+    table = bench.run.load(f"table{tag}", LatencyTable)
+    found = Evidence(
+        lower_bound_ms=prepared.lower_bound_ms,
+        trials=tuple(_trials(bench)),
+        parts=tuple(_parts(table, student.architecture)),
+        curves=tuple(_curves(table)),
+    )
+    return check_evidence(found)
+
+
+def _trials(bench: Workbench) -> Iterator[TrialPoint]:
+    for line in bench.run.measurements("search", "trial"):
+        layers = [Layer(**layer) for layer in line["solution"]["widths"]]
+        words = " ".join(f"{layer.heads}/{layer.neurons}" for layer in layers if layer.heads or layer.neurons)
+        yield TrialPoint(words, line["predicted_ms"], line["latency"]["p50_ms"])
+
+
+def _parts(table: LatencyTable, shape: Architecture) -> Iterator[PartCost]:
+    """Every op with its layer's number."""
+    share = table.calibration.uncached_share(model_bytes(table, shape))
+    layers = enumerate(shape.layers, 1)
+    places = ["", *(f"layer {i}: " for i, layer in layers for width in (layer.heads, layer.neurons) if width)]
+    for place, op in zip(places, operations(shape, table.precision), strict=True):
+        width = f", {op.width} {UNITS[op.kind]}" if op.width else ""
+        cost = table.calibration.scale * table.cost(op, share).value_us
+        yield PartCost(f"{place}{op_name(op)}{width}", cost)
+
+
+def _curves(table: LatencyTable) -> Iterator[CostCurve]:
+    """One per op that has a width."""
+
+    def family(entry: TableEntry) -> OpKey:
+        return replace(entry.op, width=0)
+
+    entries = sorted(table.entries, key=lambda entry: (op_name(entry.op), str(family(entry)), entry.op.width))
+    for op, group in groupby((entry for entry in entries if entry.op.width), key=family):
+        found = list(group)
+        yield CostCurve(
+            name=op_name(op),
+            unit=UNITS[op.kind],
+            widths=tuple(entry.op.width for entry in found),
+            costs_us=tuple(entry.cached.value_us for entry in found),
+            errors_us=tuple(entry.cached.standard_error_us for entry in found),
+        )

@@ -1,0 +1,265 @@
+"""The pictures of the page, as SVG that takes the page's colours and says its values when pointed at."""
+
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint
+from compressor.records.results import LatencyResult, Report, Row
+from compressor.records.units import format_ms
+from compressor.report.drawing import STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Stand-ins that `as_svg` replaces by the page's own colours, which change between light and dark.
+INK, GRID = "#010203", "#040506"
+OURS, TEACHER, LIMIT, FORBIDDEN = "#12876f", "#8a6fc9", "#d1603d", "#d1603d"
+LAYOUT: dict[Any, Any] = {"axes.edgecolor": GRID, "grid.color": GRID, "axes.labelcolor": INK, "text.color": INK}
+LAYOUT |= {"xtick.color": INK, "ytick.color": INK, "axes.titlecolor": INK}
+
+
+def as_svg(figure: "Figure", *, name: str, description: str) -> str:
+    """The figure as one element to put into a page.
+
+    Args:
+        figure: Its artists whose gid begins with `tip:` say the rest of it when pointed at.
+        name: Makes its identifiers different from those of other figures.
+        description: For those who do not see it.
+    """
+    import matplotlib
+
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="tip:([^"]*)">', r"<g><title>\1</title>", svg)
+    svg = re.sub(r'(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(description, quote=True)}"', 1)
+
+
+def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _draw(make: Any, *arguments: Any) -> "Figure":
+    import matplotlib
+
+    with matplotlib.rc_context({**STYLE, **LAYOUT}):
+        figure: Figure = make(*arguments)
+    return figure
+
+
+def tip(text: str) -> str:
+    """The gid of an artist that says this when pointed at."""
+    return f"tip:{text}"
+
+
+def frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
+    """Accuracy against latency: every model that was measured, the limits, and what no model can reach."""
+    return _draw(_frontier, reports, evidence)
+
+
+def _frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
+    figure, axes = _axes(7.0, 3.8)
+    first = reports[0]
+    shown = [(row, row.name == report.chosen) for report in reports for row in report.rows]
+    for row, chosen in shown:
+        _dot(axes, row, OURS if chosen else TEACHER)
+    axes.set_xscale("log")
+    limit = first.budget.max_latency_ms
+    if limit is not None:
+        axes.axvline(limit, color=LIMIT, linestyle="--", linewidth=1.2, gid=tip(f"limit {format_ms(limit)}"))
+        axes.annotate(
+            f"limit {format_ms(limit)}",
+            (limit, 0.03),
+            xycoords=("data", "axes fraction"),
+            color=LIMIT,
+            rotation=90,
+            ha="right",
+            va="bottom",
+            fontsize=8,
+        )
+    low, high = axes.get_xlim()
+    bound = evidence.lower_bound_ms
+    if bound is not None:
+        low = min(low, 0.7 * bound)
+        axes.axvspan(low, bound, color=FORBIDDEN, alpha=0.12, linewidth=0, gid=tip("no student is as fast as this"))
+    axes.set_xlim(low, 1.8 * high)
+    _plain_ticks(axes, [row.p50_ms for row, _ in shown])
+    axes.set_xlabel("median latency, ms")
+    axes.set_ylabel(f"{first.task.metric}, points")
+    return figure
+
+
+def _plain_ticks(axes: "Axes", values: Sequence[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _dot(axes: "Axes", row: Row, colour: str) -> None:
+    errors = [[row.accuracy_points - row.accuracy_low], [row.accuracy_high - row.accuracy_points]]
+    axes.errorbar(row.p50_ms, row.accuracy_points, yerr=errors, color=colour, capsize=3, linewidth=1.2)
+    words = f"{row.name}: {row.accuracy_points:.2f} points, {format_ms(row.p50_ms)}"
+    axes.plot(row.p50_ms, row.accuracy_points, "o", color=colour, markersize=7, gid=tip(words))
+    axes.annotate(row.name, (row.p50_ms, row.accuracy_points), xytext=(7, 5), textcoords="offset points", fontsize=8)
+
+
+def shape(report: Report) -> "Figure":
+    """Heads and neurons of each layer, of the teacher and of what is left."""
+    return _draw(_shape, report)
+
+
+def _shape(report: Report) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 2.6), layout="constrained")
+    panels = figure.subplots(1, 2, squeeze=False)[0]
+    kept = report.architecture.layers if report.architecture else ()
+    places = range(1, max(len(report.teacher_layers), len(kept)) + 1)
+    for panel, width in zip(panels, ("heads", "neurons"), strict=True):
+        for layers, colour, fill, name in (
+            (report.teacher_layers, TEACHER, "none", "teacher"),
+            (kept, OURS, OURS, "what ships"),
+        ):
+            for place, layer in enumerate(layers, 1):
+                value = getattr(layer, width)
+                label = name if place == 1 else None
+                panel.bar(
+                    place,
+                    value,
+                    0.7,
+                    facecolor=fill,
+                    edgecolor=colour,
+                    label=label,
+                    gid=tip(f"{name}, layer {place}: {value} {width}"),
+                )
+        panel.set_xticks(list(places))
+        panel.grid(visible=False, axis="x")
+        panel.set_xlabel("layer")
+        panel.set_ylabel(width)
+    panels[0].legend(fontsize=8)
+    return figure
+
+
+def parts(costs: Sequence[PartCost]) -> "Figure":
+    """Where the time goes."""
+    return _draw(_parts, costs)
+
+
+def _parts(costs: Sequence[PartCost]) -> "Figure":
+    figure, axes = _axes(7.0, 0.6 + 0.24 * len(costs))
+    whole = sum(cost.cost_us for cost in costs)
+    for place, cost in enumerate(costs):
+        words = f"{cost.name}: {cost.cost_us:.1f} us, {100 * cost.cost_us / whole:.0f} %"
+        axes.barh(place, cost.cost_us, color=OURS, gid=tip(words))
+    axes.set_yticks(range(len(costs)), [cost.name for cost in costs])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("microseconds, by the table")
+    return figure
+
+
+def trials(points: Sequence[TrialPoint]) -> "Figure":
+    """Predicted against measured."""
+    return _draw(_trials, points)
+
+
+def _trials(points: Sequence[TrialPoint]) -> "Figure":
+    figure, axes = _axes(4.2, 3.6)
+    ends = [value for point in points for value in (point.predicted_ms, point.measured_ms)]
+    low, high = 0.9 * min(ends), 1.1 * max(ends)
+    axes.plot([low, high], [low, high], color=GRID, linewidth=1)
+    for point in points:
+        words = f"{point.shape}: predicted {format_ms(point.predicted_ms)}, measured {format_ms(point.measured_ms)}"
+        axes.plot(point.predicted_ms, point.measured_ms, "o", color=OURS, alpha=0.8, gid=tip(words))
+    axes.set_xlabel("predicted, ms")
+    axes.set_ylabel("measured, ms")
+    return figure
+
+
+def runs(latency: LatencyResult) -> "Figure":
+    """All runs of the verification."""
+    return _draw(_runs, latency)
+
+
+def _runs(latency: LatencyResult) -> "Figure":
+    figure, axes = _axes(7.0, 2.6)
+    found = latency.histogram
+    if found is None:
+        raise ValueError("the report has no histogram")
+    edges = found.edges_ms
+    for low, high, count in zip(edges[:-1], edges[1:], found.counts, strict=True):
+        axes.bar(low, count, high - low, align="edge", color=OURS, gid=tip(f"{count} runs around {format_ms(low)}"))
+    summary = latency.summary
+    for name, value in (("p50", summary.p50_ms), ("p95", summary.p95_ms), ("p99", summary.p99_ms)):
+        if value <= edges[-1]:
+            axes.axvline(value, color=TEACHER, linewidth=1, gid=tip(f"{name} {format_ms(value)}"))
+            axes.annotate(
+                name,
+                (value, 0.97),
+                xycoords=("data", "axes fraction"),
+                color=TEACHER,
+                rotation=90,
+                ha="right",
+                va="top",
+                fontsize=8,
+            )
+    if latency.limit_ms is not None:
+        words = f"limit {format_ms(latency.limit_ms)}"
+        axes.axvline(latency.limit_ms, color=LIMIT, linestyle="--", linewidth=1.2, gid=tip(words))
+        axes.annotate(
+            "limit",
+            (latency.limit_ms, 0.97),
+            xycoords=("data", "axes fraction"),
+            color=LIMIT,
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize=8,
+        )
+    axes.set_yscale("symlog", linthresh=10)
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel("ms")
+    axes.set_ylabel("runs")
+    return figure
+
+
+def curves(found: Sequence[CostCurve]) -> "Figure":
+    """The table: what each op costs at each width."""
+    return _draw(_curves, found)
+
+
+def _curves(found: Sequence[CostCurve]) -> "Figure":
+    from matplotlib.figure import Figure
+
+    columns = 2
+    rows = -(-len(found) // columns)
+    figure = Figure(figsize=(7.0, 2.3 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, curve in zip(panels, found, strict=False):
+        panel.errorbar(curve.widths, curve.costs_us, curve.errors_us, color=OURS, marker="o", markersize=3, capsize=2)
+        for width, cost in zip(curve.widths, curve.costs_us, strict=True):
+            words = f"{width} {curve.unit}: {cost:.2f} us"
+            panel.plot(width, cost, "o", color=OURS, markersize=5, alpha=0.01, gid=tip(words))
+        panel.set_title(curve.name, loc="left")
+        panel.set_xlabel(curve.unit)
+        panel.set_ylabel("us")
+        panel.set_ylim(bottom=0)
+    for panel in panels[len(found) :]:
+        panel.remove()
+    return figure
