@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 # Stand-ins that `as_svg` replaces by the page's own colours, which change between light and dark.
 INK, GRID = "#010203", "#040506"
+WIDTH = 5.6  # inches: narrow enough that text can be read on a phone
+WIDEST_REM = 46
 OURS, TEACHER, LIMIT, FORBIDDEN = "#12876f", "#8a6fc9", "#d1603d", "#d1603d"
 LAYOUT: dict[Any, Any] = {"axes.edgecolor": GRID, "grid.color": GRID, "axes.labelcolor": INK, "text.color": INK}
-LAYOUT |= {"xtick.color": INK, "ytick.color": INK, "axes.titlecolor": INK}
+LAYOUT |= {"font.size": 10.0, "xtick.color": INK, "ytick.color": INK, "axes.titlecolor": INK}
 
 
 def as_svg(figure: "Figure", *, name: str, description: str) -> str:
@@ -43,7 +45,8 @@ def as_svg(figure: "Figure", *, name: str, description: str) -> str:
     svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(description, quote=True)}"', 1)
+    widest = f"max-width: {WIDEST_REM * figure.get_figwidth() / WIDTH:.0f}rem"
+    return svg.replace("<svg", f'<svg role="img" style="{widest}" aria-label="{escape(description, quote=True)}"', 1)
 
 
 def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
@@ -72,11 +75,11 @@ def frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
 
 
 def _frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
-    figure, axes = _axes(7.0, 3.8)
+    figure, axes = _axes(WIDTH, 3.4)
     first = reports[0]
     shown = [(row, row.name == report.chosen) for report in reports for row in report.rows]
-    for row, chosen in shown:
-        _dot(axes, row, OURS if chosen else TEACHER)
+    for place, (row, chosen) in enumerate(shown):
+        _dot(axes, row, OURS if chosen else TEACHER, above=place % 2 == 0)
     axes.set_xscale("log")
     limit = first.budget.max_latency_ms
     if limit is not None:
@@ -111,12 +114,13 @@ def _plain_ticks(axes: "Axes", values: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _dot(axes: "Axes", row: Row, colour: str) -> None:
+def _dot(axes: "Axes", row: Row, colour: str, *, above: bool) -> None:
     errors = [[row.accuracy_points - row.accuracy_low], [row.accuracy_high - row.accuracy_points]]
     axes.errorbar(row.p50_ms, row.accuracy_points, yerr=errors, color=colour, capsize=3, linewidth=1.2)
     words = f"{row.name}: {row.accuracy_points:.2f} points, {format_ms(row.p50_ms)}"
     axes.plot(row.p50_ms, row.accuracy_points, "o", color=colour, markersize=7, gid=tip(words))
-    axes.annotate(row.name, (row.p50_ms, row.accuracy_points), xytext=(7, 5), textcoords="offset points", fontsize=8)
+    place = (7, 5 if above else -13)  # neighbours do not write over each other
+    axes.annotate(row.name, (row.p50_ms, row.accuracy_points), xytext=place, textcoords="offset points", fontsize=9)
 
 
 def shape(report: Report) -> "Figure":
@@ -126,8 +130,9 @@ def shape(report: Report) -> "Figure":
 
 def _shape(report: Report) -> "Figure":
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7.0, 2.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     panels = figure.subplots(1, 2, squeeze=False)[0]
     kept = report.architecture.layers if report.architecture else ()
     places = range(1, max(len(report.teacher_layers), len(kept)) + 1)
@@ -150,9 +155,11 @@ def _shape(report: Report) -> "Figure":
                 )
         panel.set_xticks(list(places))
         panel.grid(visible=False, axis="x")
+        panel.yaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("layer")
         panel.set_ylabel(width)
-    panels[0].legend(fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=9)
     return figure
 
 
@@ -162,7 +169,7 @@ def parts(costs: Sequence[PartCost]) -> "Figure":
 
 
 def _parts(costs: Sequence[PartCost]) -> "Figure":
-    figure, axes = _axes(7.0, 0.6 + 0.24 * len(costs))
+    figure, axes = _axes(WIDTH, 0.6 + 0.24 * len(costs))
     whole = sum(cost.cost_us for cost in costs)
     for place, cost in enumerate(costs):
         words = f"{cost.name}: {cost.cost_us:.1f} us, {100 * cost.cost_us / whole:.0f} %"
@@ -180,7 +187,7 @@ def trials(points: Sequence[TrialPoint]) -> "Figure":
 
 
 def _trials(points: Sequence[TrialPoint]) -> "Figure":
-    figure, axes = _axes(4.2, 3.6)
+    figure, axes = _axes(0.7 * WIDTH, 3.2)
     ends = [value for point in points for value in (point.predicted_ms, point.measured_ms)]
     low, high = 0.9 * min(ends), 1.1 * max(ends)
     axes.plot([low, high], [low, high], color=GRID, linewidth=1)
@@ -198,7 +205,7 @@ def runs(latency: LatencyResult) -> "Figure":
 
 
 def _runs(latency: LatencyResult) -> "Figure":
-    figure, axes = _axes(7.0, 2.6)
+    figure, axes = _axes(WIDTH, 2.5)
     found = latency.histogram
     if found is None:
         raise ValueError("the report has no histogram")
@@ -249,7 +256,7 @@ def _curves(found: Sequence[CostCurve]) -> "Figure":
 
     columns = 2
     rows = -(-len(found) // columns)
-    figure = Figure(figsize=(7.0, 2.3 * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.2 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, curve in zip(panels, found, strict=False):
         panel.errorbar(curve.widths, curve.costs_us, curve.errors_us, color=OURS, marker="o", markersize=3, capsize=2)
