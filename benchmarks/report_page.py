@@ -1,4 +1,4 @@
-"""The page of a report in a real browser: errors, requests to anywhere, what axe-core finds, size, on phone and desktop.
+"""The page of a report in a real browser: errors, requests, what axe-core finds, size; as a phone and a desktop do.
 
 Takes a bundle's page, or makes one by `compressor demo`. Chromium comes from Debian, playwright-core and axe-core from
 npm, into a folder of their own.
