@@ -137,7 +137,8 @@ class Builder:
         if found is None:
             raise ValueError(f"expected debian:RELEASE-slim, found {words[0]}")
         root = self._work / name
-        shutil.copytree(debian(found[1], self._work), root, symlinks=True)
+        # Devices as devices, and nothing of what is mounted in it, such as /proc.
+        subprocess.run(["cp", "-a", "-x", str(debian(found[1], self._work)), str(root)], check=True)
         self._arguments = {}
         self._stages[name] = Stage(root)
         return self._stages[name]
@@ -228,4 +229,6 @@ def debian(release: str, work: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"debootstrap failed: {(done.stdout + done.stderr)[-2000:]}")
+        for name in ("proc", "sys"):  # which it leaves mounted
+            subprocess.run(["umount", "--lazy", str(root / name)], check=False, capture_output=True)
     return root
