@@ -201,8 +201,10 @@ class Builder:
 class _Mounted:
     """/proc, /dev and some folders of this machine in a root file system; and its network's names."""
 
+    LIVE = (Path("/proc"), Path("/dev"))
+
     def __init__(self, root: Path, folders: Sequence[Path]) -> None:
-        self._root, self._sources = root, [Path("/proc"), Path("/dev"), *folders]
+        self._root, self._sources = root, [*self.LIVE, *folders]
         self._mounted: list[Path] = []
 
     def __enter__(self) -> None:
@@ -215,6 +217,8 @@ class _Mounted:
                 place.touch()
             subprocess.run(["mount", "--bind", str(source), str(place)], check=True)
             self._mounted.append(place)
+            if source not in self.LIVE:  # a step that writes there would write to this machine
+                subprocess.run(["mount", "--options", "remount,bind,ro", str(place)], check=True)
 
     def __exit__(self, *_: object) -> None:
         for place in reversed(self._mounted):

@@ -7,6 +7,7 @@ pip's settings of this machine hold in the steps: its variables, and its local f
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -26,16 +27,7 @@ def main() -> None:
     options = arguments(__doc__ or "")
     steps = parse(DOCKERFILE.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(dir=os.environ.get("IMAGE_WORK")) as folder:
-        host = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-        settings = Path(folder) / "pip.conf"
-        settings.write_text(_pip_settings(), encoding="utf-8")
-        builder = Builder(
-            CHECKOUT,
-            Path(folder),
-            arguments={},
-            mounts=[*_local_folders(host), settings, Path("/etc/resolv.conf"), Path("/etc/ssl/certs")],
-            host={**host, "PIP_CONFIG_FILE": str(settings)},
-        )
+        builder = Builder(CHECKOUT, Path(folder), arguments={}, **pip_here(Path(folder)))
         begin = time.monotonic()
         stage = builder.build(steps)
         built = {"row": "build", "steps": builder.done, "seconds": round(time.monotonic() - begin, 1)}
@@ -83,21 +75,34 @@ def _hadolint() -> dict[str, Any]:
     return {"row": "hadolint", "findings": len(done.stdout.splitlines()), "output": done.stdout.splitlines()}
 
 
-def _pip_settings() -> str:
-    """What pip is told here as one file."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
-    pairs = [line.split("=", 1) for line in listed.splitlines() if line.startswith("global.")]
-    lines = [f"{name.removeprefix('global.')} = {value.strip(chr(39))}" for name, value in pairs]
-    return "\n".join(["[global]", *lines, ""])
+def pip_here(folder: Path) -> dict[str, Any]:
+    """What the steps need to see so that pip finds there what it finds here: mounts and variables.
+
+    Args:
+        folder: For copies of pip's settings and of the certificates that this machine trusts.
+    """
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pairs = dict(line.split("=", 1) for line in listed.splitlines() if line.startswith("global."))
+    settings, trusted = folder / "pip.conf", folder / "certificates.crt"
+    lines = [f"{name.removeprefix('global.')} = {value.strip(chr(39))}" for name, value in pairs.items()]
+    settings.write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
+    shutil.copy(os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or certifi(), trusted)
+    host = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    host |= {"PIP_CONFIG_FILE": str(settings), "PIP_CERT": str(trusted)}
+    words = " ".join([*host.values(), *lines]).split()
+    named = (Path(word.removeprefix("file://")) for word in words)
+    # The files of a local index lie beside its pages.
+    local = {path.parent if path.name == "simple" else path for path in named if path.is_absolute()}
+    folders = sorted(path for path in local if path.is_dir())
+    return {"mounts": [*folders, settings, trusted, Path("/etc/resolv.conf")], "host": host}
 
 
-def _local_folders(host: dict[str, str]) -> list[Path]:
-    """Folders that pip's settings name."""
-    words = " ".join([*host.values(), _pip_settings()]).split()
-    paths = {Path(word.removeprefix("file://")) for word in words}
-    return sorted(path for path in paths if path.is_absolute() and path.is_dir())
+def certifi() -> str:
+    """The certificates that pip brings along."""
+    from pip._vendor import certifi
+
+    return certifi.where()
 
 
 def _size(root: Path) -> int:
