@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class Builder:
         context: The checkout.
         work: Folder for the file systems; needs some gigabytes, and this process to be root.
         arguments: Build arguments.
-        mounts: Folders of this machine that RUN sees at the same place, read-only, such as local package indexes.
+        mounts: Place of this machine -> where RUN sees it, read-only, such as local package indexes.
         host: Variables of this machine that RUN sees, such as pip's.
     """
 
@@ -79,11 +80,11 @@ class Builder:
         work: Path,
         *,
         arguments: Mapping[str, str],
-        mounts: Sequence[Path] = (),
+        mounts: Mapping[Path, Path] | None = None,
         host: Mapping[str, str] | None = None,
     ) -> None:
         self._context, self._work, self._given = context, work, dict(arguments)
-        self._mounts, self._host = list(mounts), dict(host or {})
+        self._mounts, self._host = dict(mounts or {}), dict(host or {})
         self._global: dict[str, str] = {}
         self._stages: dict[str, Stage] = {}
         self._arguments: dict[str, str] = {}
@@ -199,17 +200,26 @@ class Builder:
 
 
 class _Mounted:
-    """/proc, /dev and some folders of this machine in a root file system; and its network's names."""
+    """/proc, /dev and some places of this machine in a root file system; what was made for them goes again."""
 
     LIVE = (Path("/proc"), Path("/dev"))
 
-    def __init__(self, root: Path, folders: Sequence[Path]) -> None:
-        self._root, self._sources = root, [*self.LIVE, *folders]
+    def __init__(self, root: Path, places: Mapping[Path, Path]) -> None:
+        self._root, self._places = root, {**{path: path for path in self.LIVE}, **places}
         self._mounted: list[Path] = []
+        self._made: list[Path] = []
 
     def __enter__(self) -> None:
-        for source in self._sources:
-            place = self._root / str(source).lstrip("/")
+        try:
+            self._mount()
+        except Exception:
+            self.__exit__()
+            raise
+
+    def _mount(self) -> None:
+        for source, inside in self._places.items():
+            place = self._root / str(inside).lstrip("/")
+            self._made += [path for path in (place, *place.parents) if not path.exists()]
             if source.is_dir():
                 place.mkdir(parents=True, exist_ok=True)
             else:
@@ -223,6 +233,12 @@ class _Mounted:
     def __exit__(self, *_: object) -> None:
         for place in reversed(self._mounted):
             subprocess.run(["umount", "--lazy", str(place)], check=True)
+        for path in sorted(self._made, key=lambda path: -len(path.parts)):
+            if path.is_dir():
+                with suppress(OSError):  # a step put something of its own there
+                    path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
 
 
 def debian(release: str, work: Path) -> Path:

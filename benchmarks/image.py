@@ -89,13 +89,14 @@ def pip_here(folder: Path) -> dict[str, Any]:
     settings.write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
     shutil.copy(os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or certifi(), trusted)
     host = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    host |= {"PIP_CONFIG_FILE": str(settings), "PIP_CERT": str(trusted)}
+    inside = {settings: Path("/run/pip/pip.conf"), trusted: Path("/run/pip/certificates.crt")}
+    host |= {"PIP_CONFIG_FILE": str(inside[settings]), "PIP_CERT": str(inside[trusted])}
     words = " ".join([*host.values(), *lines]).split()
     named = (Path(word.removeprefix("file://")) for word in words)
     # The files of a local index lie beside its pages.
     local = {path.parent if path.name == "simple" else path for path in named if path.is_absolute()}
-    folders = sorted(path for path in local if path.is_dir())
-    return {"mounts": [*folders, settings, trusted, Path("/etc/resolv.conf")], "host": host}
+    same = {path: path for path in sorted(local) if path.is_dir()}
+    return {"mounts": {**same, **inside, Path("/etc/resolv.conf"): Path("/etc/resolv.conf")}, "host": host}
 
 
 def certifi() -> str:

@@ -109,11 +109,13 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """The project's own requirements, those of each extra under its name."""
+    """The project's own requirements, each once, those of an extra under the first that has it."""
+    seen = set()
     for text in metadata.requires("compressor") or ():
         requirement = Requirement(text)
         extra = next((name for name in EXTRAS if _asks_for(requirement, name)), None)
-        if requirement.marker is None or extra is not None:
+        if (requirement.marker is None or extra is not None) and requirement.name not in seen:
+            seen.add(requirement.name)
             yield _package(requirement, extra)
 
 
