@@ -16,7 +16,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Write the picture.
 
     Args:
-        rows: Students, with way, speed, speed_up, accuracy and teacher.
+        rows: Students, with way, speed, speed_up_together, accuracy and teacher.
         path: Of the PNG.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
@@ -24,11 +24,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         dots = [row for row in rows if row["way"] == way]
         if not dots:
             continue
-        axes.scatter([r["speed_up"] for r in dots], [r["accuracy"] for r in dots], s=14, color=colour, alpha=0.5)
+        axes.scatter(
+            [r["speed_up_together"] for r in dots], [r["accuracy"] for r in dots], s=14, color=colour, alpha=0.5
+        )
         means = []
         for speed in sorted({row["speed"] for row in dots}):
             same = [row for row in dots if row["speed"] == speed]
-            means.append((fmean(r["speed_up"] for r in same), fmean(r["accuracy"] for r in same)))
+            means.append((fmean(r["speed_up_together"] for r in same), fmean(r["accuracy"] for r in same)))
         axes.plot(*zip(*means, strict=True), color=colour, label=way)
     if rows:
         axes.axhline(rows[0]["teacher"], color="black", linewidth=0.8, linestyle="--", label="teacher, fp32")
