@@ -34,8 +34,8 @@ class GateLimits:
 
     def __post_init__(self) -> None:
         """Refuse a regression that is none."""
-        if not 0 <= self.max_regression <= 1:
-            raise InputError(f"--max-regression: expected 0% to 100%, got {100 * self.max_regression:g}%")
+        if not self.max_regression >= 0:
+            raise InputError(f"--max-regression: expected at least 0%, got {100 * self.max_regression:g}%")
 
 
 @dataclass(frozen=True)

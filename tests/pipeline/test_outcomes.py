@@ -9,9 +9,10 @@ from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole, run_folder
 from tiny import Watcher, write_profile
 
 from compressor.errors import ExitCode, InfeasibleError, InputError, UnavailableError
-from compressor.export import ENGINE, EVALUATION, MANIFEST, MODEL, REPORT, EvaluationData
+from compressor.export import ENGINE, EVALUATION, EVIDENCE, MANIFEST, MODEL, PAGE, REPORT, EvaluationData
 from compressor.pipeline import STAGES, StoppedError, finishing, workbench
 from compressor.records.architecture import Layer, Precision
+from compressor.records.evidence import Evidence
 from compressor.records.promise import Reason, Verdict
 from compressor.records.recipe import Recipe
 from compressor.records.results import COMPILED, ROW_NAMES, Report, Verification
@@ -19,7 +20,8 @@ from compressor.records.serial import load
 from compressor.tasks import get_metric, points
 from compressor.verify import read_manifest
 
-BUNDLE = {MODEL, ENGINE, EVALUATION, MANIFEST, REPORT, "config.json", "tokenizer.json", "tokenizer_config.json"}
+RECORDS = {EVALUATION, EVIDENCE, MANIFEST, PAGE, REPORT}
+BUNDLE = {MODEL, ENGINE, *RECORDS, "config.json", "tokenizer.json", "tokenizer_config.json"}
 
 
 @pytest.mark.parametrize("precision", list(Precision))
@@ -48,6 +50,21 @@ def test_a_tight_limit_gives_a_pruned_student_that_keeps_it(whole: Whole) -> Non
     assert found.predicted_ms == pytest.approx(found.verification.latency.summary.p50_ms, rel=0.05)
     assert whole.outcome.bundle == whole.cache.parent / "bundle"
     assert {path.name for path in whole.outcome.bundle.iterdir()} == BUNDLE
+
+
+def test_the_evidence_is_that_of_the_run_and_on_the_page(whole: Whole) -> None:
+    report, folder = whole.outcome.report, whole.outcome.bundle
+    evidence, shape = load(Evidence, folder / EVIDENCE), report.architecture
+    assert shape is not None
+    built = {trial.shape: trial for trial in evidence.trials}
+    shipped = built[" ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers)]
+    assert shipped.measured_ms == pytest.approx(report.verification.latency.summary.p50_ms, rel=0.05)
+    assert len(evidence.parts) == 1 + sum((layer.heads > 0) + (layer.neurons > 0) for layer in shape.layers)
+    assert sum(part.cost_us for part in evidence.parts) / 1e3 == pytest.approx(report.predicted_ms, rel=0.1)
+    assert {"attention", "feed-forward"} <= {curve.name for curve in evidence.curves}
+    page = (folder / PAGE).read_text(encoding="utf-8")
+    assert "every promise is kept" in page
+    assert shipped.shape in page
 
 
 def test_the_numbers_of_a_report_fit_together_and_the_bundle(whole: Whole, teacher_ms: Times) -> None:
