@@ -26,12 +26,15 @@ def engine_facts(side: Side) -> EngineFacts:
     folder, manifest = side.folder, side.manifest
     shape = (manifest.workload.batch, manifest.workload.sequence_length)
     model, engine = _read(folder / MODEL), folder / manifest.engine
+    operations = product_operations(model, {value.name: shape for value in model.graph.input})
+    if not operations:
+        raise InputError(f"{folder / MODEL} has no matrix products that could be compared; export the bundle again")
     return EngineFacts(
         engine_digest=manifest.files[manifest.engine],
         architecture=None if manifest.architecture is None else _in_words(manifest.architecture),
         precision=str(manifest.precision),
         workload=manifest.workload,
-        operations=product_operations(model, {value.name: shape for value in model.graph.input}),
+        operations=operations,
         nodes=dict(sorted(Counter(node.op_type for node in _read(engine).graph.node).items())),
         bytes=engine.stat().st_size + tokenizer_bytes(folder),
     )

@@ -15,6 +15,7 @@ from compressor.cli.app import run
 from compressor.errors import BorderError, InputError
 from compressor.export import EVALUATION, EvaluationData
 from compressor.gate import GateRequest, comparing, gate, measuring
+from compressor.gate.checks import static_checks
 from compressor.gate.measuring import Measure, Side, Timed
 from compressor.records.architecture import Precision
 from compressor.records.gate import GateLimits, GateResult, GateVerdict, check_gate
@@ -83,6 +84,25 @@ def test_an_engine_that_lost_its_int8_fails_with_and_without_a_clock(bundles: di
     assert untimed.verdict is FAIL
     assert untimed.timings is None
     assert gated(bundles["fp32"], bundles["int8"]).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("shape", "operations", "verdict"),
+    [
+        ("2/64", {"fp32": 30, "int8": 70}, PASS),  # another shape has another share between activations
+        ("2/64", {"fp32": 100}, FAIL),
+        ("4/64", {"fp32": 11, "int8": 89}, FAIL),
+        ("4/64", {"fp32": 9, "int8": 91}, PASS),
+    ],
+)
+def test_only_products_that_left_int8_fail(
+    bundles: dict[str, Path], shape: str, operations: dict[str, int], verdict: GateVerdict
+) -> None:
+    facts = gated(bundles["int8"], bundles["int8"], seconds=0.0).base
+    base = replace(facts, architecture="4/64", operations={"fp32": 10, "int8": 90})
+    head = replace(facts, architecture=shape, operations=operations)
+    found = {check.name: check.verdict for check in static_checks(base, head, GateLimits())}
+    assert found["operations in int8"] is verdict
 
 
 def test_a_limit_of_its_own(bundles: dict[str, Path]) -> None:
