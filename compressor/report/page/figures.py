@@ -2,9 +2,10 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint
 from compressor.records.results import LatencyResult, Report, Row
@@ -14,6 +15,8 @@ from compressor.report.drawing import STYLE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 # Stand-ins that `as_svg` replaces by the page's own colours, which change between light and dark.
 INK, GRID = "#010203", "#040506"
@@ -49,19 +52,24 @@ def as_svg(figure: "Figure", *, name: str, description: str) -> str:
     return svg.replace("<svg", f'<svg role="img" style="{widest}" aria-label="{escape(description, quote=True)}"', 1)
 
 
-def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
+def _panels(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
-def _draw(make: Any, *arguments: Any) -> "Figure":
-    import matplotlib
+def _styled(make: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
+    """Draws in the style of all pictures, with stand-ins for the page's colours."""
 
-    with matplotlib.rc_context({**STYLE, **LAYOUT}):
-        figure: Figure = make(*arguments)
-    return figure
+    @wraps(make)
+    def drawn(*arguments: P.args, **more: P.kwargs) -> "Figure":
+        import matplotlib
+
+        with matplotlib.rc_context({**STYLE, **LAYOUT}):
+            return make(*arguments, **more)
+
+    return drawn
 
 
 def tip(text: str) -> str:
@@ -69,13 +77,10 @@ def tip(text: str) -> str:
     return f"tip:{text}"
 
 
+@_styled
 def frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
     """Accuracy against latency: every model that was measured, the limits, and what no model can reach."""
-    return _draw(_frontier, reports, evidence)
-
-
-def _frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
-    figure, axes = _axes(WIDTH, 3.4)
+    figure, (axes,) = _panels(WIDTH, 3.4)
     first = reports[0]
     shown = [(row, row.name == report.chosen) for report in reports for row in report.rows]
     for place, (row, chosen) in enumerate(shown):
@@ -83,30 +88,41 @@ def _frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
     axes.set_xscale("log")
     limit = first.budget.max_latency_ms
     if limit is not None:
-        axes.axvline(limit, color=LIMIT, linestyle="--", linewidth=1.2, gid=tip(f"limit {format_ms(limit)}"))
-        axes.annotate(
-            f"limit {format_ms(limit)}",
-            (limit, 0.03),
-            xycoords=("data", "axes fraction"),
-            color=LIMIT,
-            rotation=90,
-            ha="right",
-            va="bottom",
-            fontsize=8,
-        )
+        _upright(axes, limit, "limit", LIMIT, dashed=True)
     low, high = axes.get_xlim()
     bound = evidence.lower_bound_ms
     if bound is not None:
         low = min(low, 0.7 * bound)
         axes.axvspan(low, bound, color=FORBIDDEN, alpha=0.12, linewidth=0, gid=tip("no student is as fast as this"))
     axes.set_xlim(low, 1.8 * high)
-    _plain_ticks(axes, [row.p50_ms for row, _ in shown])
+    _plain_ticks(axes)
     axes.set_xlabel("median latency, ms")
     axes.set_ylabel(f"{first.task.metric}, points")
     return figure
 
 
-def _plain_ticks(axes: "Axes", values: Sequence[float]) -> None:
+def _upright(axes: "Axes", value_ms: float, name: str, colour: str, *, dashed: bool = False) -> None:
+    """A line at a latency, with its name beside its upper end."""
+    axes.axvline(
+        value_ms,
+        color=colour,
+        linestyle="--" if dashed else "-",
+        linewidth=1.2,
+        gid=tip(f"{name} {format_ms(value_ms)}"),
+    )
+    axes.annotate(
+        name,
+        (value_ms, 0.97),
+        xycoords=("data", "axes fraction"),
+        color=colour,
+        rotation=90,
+        ha="right",
+        va="top",
+        fontsize=8,
+    )
+
+
+def _plain_ticks(axes: "Axes") -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -123,17 +139,12 @@ def _dot(axes: "Axes", row: Row, colour: str, *, above: bool) -> None:
     axes.annotate(row.name, (row.p50_ms, row.accuracy_points), xytext=place, textcoords="offset points", fontsize=9)
 
 
+@_styled
 def shape(report: Report) -> "Figure":
     """Heads and neurons of each layer, of the teacher and of what is left."""
-    return _draw(_shape, report)
-
-
-def _shape(report: Report) -> "Figure":
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
-    panels = figure.subplots(1, 2, squeeze=False)[0]
+    figure, panels = _panels(WIDTH, 2.6, columns=2)
     kept = report.architecture.layers if report.architecture else ()
     places = range(1, max(len(report.teacher_layers), len(kept)) + 1)
     for panel, width in zip(panels, ("heads", "neurons"), strict=True):
@@ -163,13 +174,10 @@ def _shape(report: Report) -> "Figure":
     return figure
 
 
+@_styled
 def parts(costs: Sequence[PartCost]) -> "Figure":
     """Where the time goes."""
-    return _draw(_parts, costs)
-
-
-def _parts(costs: Sequence[PartCost]) -> "Figure":
-    figure, axes = _axes(WIDTH, 0.6 + 0.24 * len(costs))
+    figure, (axes,) = _panels(WIDTH, 0.6 + 0.24 * len(costs))
     whole = sum(cost.cost_us for cost in costs)
     for place, cost in enumerate(costs):
         words = f"{cost.name}: {cost.cost_us:.1f} us, {100 * cost.cost_us / whole:.0f} %"
@@ -181,13 +189,10 @@ def _parts(costs: Sequence[PartCost]) -> "Figure":
     return figure
 
 
+@_styled
 def trials(points: Sequence[TrialPoint]) -> "Figure":
     """Predicted against measured."""
-    return _draw(_trials, points)
-
-
-def _trials(points: Sequence[TrialPoint]) -> "Figure":
-    figure, axes = _axes(0.7 * WIDTH, 3.2)
+    figure, (axes,) = _panels(0.7 * WIDTH, 3.2)
     ends = [value for point in points for value in (point.predicted_ms, point.measured_ms)]
     low, high = 0.9 * min(ends), 1.1 * max(ends)
     axes.plot([low, high], [low, high], color=GRID, linewidth=1)
@@ -199,13 +204,10 @@ def _trials(points: Sequence[TrialPoint]) -> "Figure":
     return figure
 
 
+@_styled
 def runs(latency: LatencyResult) -> "Figure":
     """All runs of the verification."""
-    return _draw(_runs, latency)
-
-
-def _runs(latency: LatencyResult) -> "Figure":
-    figure, axes = _axes(WIDTH, 2.5)
+    figure, (axes,) = _panels(WIDTH, 2.5)
     found = latency.histogram
     if found is None:
         raise ValueError("the report has no histogram")
@@ -215,30 +217,9 @@ def _runs(latency: LatencyResult) -> "Figure":
     summary = latency.summary
     for name, value in (("p50", summary.p50_ms), ("p95", summary.p95_ms), ("p99", summary.p99_ms)):
         if value <= edges[-1]:
-            axes.axvline(value, color=TEACHER, linewidth=1, gid=tip(f"{name} {format_ms(value)}"))
-            axes.annotate(
-                name,
-                (value, 0.97),
-                xycoords=("data", "axes fraction"),
-                color=TEACHER,
-                rotation=90,
-                ha="right",
-                va="top",
-                fontsize=8,
-            )
+            _upright(axes, value, name, TEACHER)
     if latency.limit_ms is not None:
-        words = f"limit {format_ms(latency.limit_ms)}"
-        axes.axvline(latency.limit_ms, color=LIMIT, linestyle="--", linewidth=1.2, gid=tip(words))
-        axes.annotate(
-            "limit",
-            (latency.limit_ms, 0.97),
-            xycoords=("data", "axes fraction"),
-            color=LIMIT,
-            rotation=90,
-            ha="right",
-            va="top",
-            fontsize=8,
-        )
+        _upright(axes, latency.limit_ms, "limit", LIMIT, dashed=True)
     axes.set_yscale("symlog", linthresh=10)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("ms")
@@ -246,18 +227,12 @@ def _runs(latency: LatencyResult) -> "Figure":
     return figure
 
 
+@_styled
 def curves(found: Sequence[CostCurve]) -> "Figure":
     """The table: what each op costs at each width."""
-    return _draw(_curves, found)
-
-
-def _curves(found: Sequence[CostCurve]) -> "Figure":
-    from matplotlib.figure import Figure
-
     columns = 2
     rows = -(-len(found) // columns)
-    figure = Figure(figsize=(WIDTH, 2.2 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, panels = _panels(WIDTH, 2.2 * rows, rows, columns)
     for panel, curve in zip(panels, found, strict=False):
         panel.errorbar(curve.widths, curve.costs_us, curve.errors_us, color=OURS, marker="o", markersize=3, capsize=2)
         for width, cost in zip(curve.widths, curve.costs_us, strict=True):
