@@ -40,10 +40,10 @@ def in_words(result: "BenchResult") -> str:
     """Tables and lines."""
     from compressor.report import plain_table
 
-    shape, latency, start, words = result.workload, result.latency, result.cold_start, result.tokenisation
+    latency, start, words = result.latency, result.cold_start, result.tokenisation
     at = f"{100 * latency.confidence:g} %"
     lines = [
-        f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)",
+        result.workload.in_words,
         f"{latency.samples} runs in {latency.processes} processes, {latency.rows_per_s:.0f} rows/s",
         f"the machine was disturbed for {100 * latency.disturbed_share:.1f} % of the time",
         plain_table(("latency", "measured", f"at least ({at})", f"at most ({at})"), _percentile_cells(result)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressor.errors import ExitCode, InputError
+from compressor.errors import ExitCode
 
 if TYPE_CHECKING:
     from compressor.records.gate import GateResult
@@ -80,15 +80,13 @@ def _write(
 ) -> None:
     from compressor.gate import append_history
     from compressor.records.serial import to_json
+    from compressor.records.writing import write_text
     from compressor.report.gate import gate_junit, gate_lines, gate_markdown
 
     typer.echo(to_json(result) if as_json else "\n".join(gate_lines(result)))
     for path, flag, text in ((junit, "--junit", gate_junit), (markdown, "--markdown", gate_markdown)):
         if path is not None:
-            try:
-                path.write_text(text(result), encoding="utf-8")
-            except OSError as error:
-                raise InputError(f"{flag}: cannot write {path}: {error.strerror}; give another place") from error
+            write_text(path, text(result), flag)
     if record is not None:
         append_history(result, record)
 

@@ -31,6 +31,8 @@ def report(
 
     compressor report bundle --open
     """
+    from compressor.records.writing import write_text
+
     reports = [_read(folder) for folder in (bundle, other) if folder is not None]
     if show and form is not Format.HTML:
         raise InputError(f"--open shows a page, and --format is {form}; leave one of them out")
@@ -40,7 +42,7 @@ def report(
     if output is None:
         typer.echo(text)
         return int(ExitCode.MET)
-    _write(output, text)
+    write_text(output, text, "--output")
     typer.echo(f"{output}: {', '.join(str(found.verification.verdict) for found in reports)}")
     if show:
         typer.launch(str(output.resolve()))
@@ -76,10 +78,3 @@ def _text(reports: "list[Report]", form: Format) -> str:
         return "\n\n".join(markdown(found) for found in reports)
     documents = [to_json(found) for found in reports]
     return documents[0] if len(documents) == 1 else "[\n" + ",\n".join(documents) + "\n]"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--output: cannot write {path}: {error.strerror}; give another place") from error

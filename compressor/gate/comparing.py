@@ -10,7 +10,7 @@ from compressor.errors import InputError, UnavailableError
 from compressor.gate import checks
 from compressor.gate.facts import engine_facts
 from compressor.gate.measuring import Progress, Side, fresh_pair, time_against_stored, time_pair
-from compressor.profiles import fingerprint, usable_threads
+from compressor.profiles import fingerprint
 from compressor.records.gate import (
     EngineFacts,
     GateCheck,
@@ -25,8 +25,7 @@ from compressor.records.serial import load
 from compressor.records.table_file import TableFile, check_table_file
 from compressor.runtimes import Device
 from compressor.tasks import get_metric, points
-from compressor.tasks.outputs import model_outputs
-from compressor.verify import open_bundle_device, read_manifest
+from compressor.verify import bundle_outputs, open_bundle_device, read_manifest
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import verify_latency
 
@@ -52,13 +51,8 @@ class GateRequest:
     label: str = ""
 
 
-@dataclass(frozen=True)
-class Base:
-    """What the head is compared with: a bundle, or what was stored of one."""
-
-    facts: EngineFacts
-    side: Side | None
-    stored: GateResult | None
+# What the head is compared with: a bundle, or what an earlier gate stored of one.
+Base = Side | GateResult
 
 
 def gate(request: GateRequest, *, progress: Progress) -> GateResult:
@@ -69,8 +63,8 @@ def gate(request: GateRequest, *, progress: Progress) -> GateResult:
         UnavailableError: The runtime of the bundle is not here.
     """
     base, head = _base(request.base), _side(request.head)
-    facts = engine_facts(head)
-    _check_comparable(base.facts, facts)
+    before, facts = engine_facts(base) if isinstance(base, Side) else base.head, engine_facts(head)
+    _check_comparable(before, facts)
     here, device = fingerprint(), open_bundle_device(head.manifest)
     timings, found = None, list(_predicted(request, base, head))
     if request.seconds > 0:
@@ -79,7 +73,7 @@ def gate(request: GateRequest, *, progress: Progress) -> GateResult:
         found += _limit(head, device, request.limits.max_latency_ms)
     elif request.limits.max_latency_ms is not None and request.table is None:
         raise InputError("--max-latency: without a clock (--time 0s) only a table can predict it; give --table FILE")
-    found += [_accuracy(base, head, device, request.limits), *checks.static_checks(base.facts, facts, request.limits)]
+    found += [_accuracy(base, head, device, request.limits), *checks.static_checks(before, facts, request.limits)]
     return check_gate(
         GateResult(
             version=__version__,
@@ -89,7 +83,7 @@ def gate(request: GateRequest, *, progress: Progress) -> GateResult:
             runtime=device.runtime,
             max_regression=request.limits.max_regression,
             timings=timings,
-            base=base.facts,
+            base=before,
             head=facts,
             checks=tuple(found),
             verdict=combined(tuple(found)),
@@ -105,23 +99,15 @@ def _side(folder: Path) -> Side:
 
 
 def _base(path: Path) -> Base:
-    if path.is_file():
-        stored = load(GateResult, path)
-        return Base(stored.head, None, stored)
-    side = _side(path)
-    return Base(engine_facts(side), side, None)
+    return load(GateResult, path) if path.is_file() else _side(path)
 
 
 def _check_comparable(base: EngineFacts, head: EngineFacts) -> None:
     if base.workload != head.workload:
         raise InputError(
-            f"expected both at one workload, found the base at {_in_words(base)} and the head at {_in_words(head)}"
+            f"expected both at one workload, found the base at {base.workload.in_words} and the head at "
+            f"{head.workload.in_words}"
         )
-
-
-def _in_words(facts: EngineFacts) -> str:
-    shape = facts.workload
-    return f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
 
 
 def _timed(
@@ -129,21 +115,14 @@ def _timed(
 ) -> tuple[GateTimings | None, GateCheck]:
     """The engines in turn; a stored base against what was measured of it, if that was on this very machine."""
     limits, seconds = request.limits, request.seconds
-    if base.side is not None:
-        measure, allowed = fresh_pair(base.side.timed, head.timed), limits.max_regression
+    if isinstance(base, Side):
+        measure, allowed = fresh_pair(base.timed, head.timed), limits.max_regression
         timings = time_pair(measure, max_regression=allowed, seconds=seconds, progress=progress)
     else:
-        stored = _stored(base)
-        if reasons := _elsewhere(stored, here, device):
+        if reasons := _elsewhere(base, here, device):
             return None, checks.untimed_check(f"not compared, the base was measured elsewhere: {'; '.join(reasons)}")
-        timings = time_against_stored(fresh_pair(head.timed, head.timed), stored, seconds=seconds, progress=progress)
+        timings = time_against_stored(fresh_pair(head.timed, head.timed), base, seconds=seconds, progress=progress)
     return timings, checks.timed_check(timings, limits)
-
-
-def _stored(base: Base) -> GateResult:
-    if base.stored is None:
-        raise ValueError("the base is a bundle")
-    return base.stored
 
 
 def _elsewhere(stored: GateResult, here: DeviceFingerprint, device: Device) -> list[str]:
@@ -167,20 +146,11 @@ def _accuracy(base: Base, head: Side, device: Device, limits: GateLimits) -> Gat
     manifest, data = head.manifest, head.evaluation
     allowed = limits.max_accuracy_drop_points
     allowed = manifest.budget.max_accuracy_drop_points if allowed is None else allowed
-    outputs = model_outputs(
-        device,
-        head.timed.path,
-        manifest.options,
-        data.tokens,
-        precision=manifest.precision,
-        threads=usable_threads(),
-        pad_id=manifest.pad_id,
-    )
-    metric = manifest.task.metric
+    outputs, metric = bundle_outputs(head.folder, device, manifest, data.tokens), manifest.task.metric
     result = verify_accuracy(metric, data.teacher, outputs, data.targets, max_drop_points=allowed, seed=manifest.seed)
     before = None
-    if base.side is not None and base.side.manifest.task.metric == metric:
-        recorded = base.side.evaluation
+    if isinstance(base, Side) and base.manifest.task.metric == metric:
+        recorded = base.evaluation
         before = points(get_metric(metric)(recorded.engine, recorded.targets))
     return checks.accuracy_check(result, before, allowed)
 
@@ -189,10 +159,10 @@ def _predicted(request: GateRequest, base: Base, head: Side) -> Iterator[GateChe
     """What the tables of a target say of both."""
     if request.table is None:
         return
-    if base.side is None:
+    if not isinstance(base, Side):
         raise InputError("--table: expected a bundle as --base, found a stored result, whose shape no table can time")
     file = check_table_file(load(TableFile, request.table))
-    first, second = (_predicted_us(file, request.table, side) for side in (base.side, head))
+    first, second = (_predicted_us(file, request.table, side) for side in (base, head))
     yield checks.predicted_check(first, second, request.limits, f"{request.table.name} of {file.device.model}")
 
 
@@ -209,8 +179,7 @@ def _predicted_us(file: TableFile, path: Path, side: Side) -> float:
     for table in file.tables:
         if (table.workload, table.precision) == (manifest.workload, manifest.precision):
             return estimate(table, manifest.architecture).value_us
-    shape = manifest.workload
     raise InputError(
-        f"--table: {path} has no table of batch {shape.batch}, length {shape.sequence_length}, {shape.threads} "
-        f"thread(s) in {manifest.precision}; make one with `compressor profile --export`"
+        f"--table: {path} has no table of {manifest.workload.in_words} in {manifest.precision}; make one with "
+        "`compressor profile --export`"
     )

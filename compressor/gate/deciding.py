@@ -22,10 +22,10 @@ from compressor.records.gate import GateVerdict, Ratio
 
 # Probability that a bound is wrong, over all looks.
 ALPHA = 0.005
-# Processes after which there is a look; the last one is when the time is up, or here.
-LOOKS = (10, 15, 22, 33, 50)
-FEWEST, MOST = LOOKS[0], LOOKS[-1]
-SHARE = ALPHA / len(LOOKS)
+SHARE = ALPHA / 5
+FEWEST, MOST = signed_rank.fewest(SHARE), 50
+# Processes after which there is a look; the last one is when the time is up, or at the most.
+LOOKS = (FEWEST, 15, 22, 33, MOST)
 BASE, HEAD, AGAIN = range(3)
 
 Times = NDArray[np.int64]

@@ -10,7 +10,7 @@ import onnx
 from compressor.errors import InputError
 from compressor.export import MODEL, tokenizer_bytes
 from compressor.gate.measuring import Side
-from compressor.records.architecture import Architecture
+from compressor.records.architecture import layers_in_words
 from compressor.records.gate import EngineFacts
 
 # Kind of product -> type of its operands.
@@ -26,12 +26,13 @@ def engine_facts(side: Side) -> EngineFacts:
     folder, manifest = side.folder, side.manifest
     shape = (manifest.workload.batch, manifest.workload.sequence_length)
     model, engine = _read(folder / MODEL), folder / manifest.engine
+    architecture = manifest.architecture
     operations = product_operations(model, {value.name: shape for value in model.graph.input})
     if not operations:
         raise InputError(f"{folder / MODEL} has no matrix products that could be compared; export the bundle again")
     return EngineFacts(
         engine_digest=manifest.files[manifest.engine],
-        architecture=None if manifest.architecture is None else _in_words(manifest.architecture),
+        architecture=None if architecture is None else layers_in_words(architecture.layers),
         precision=str(manifest.precision),
         workload=manifest.workload,
         operations=operations,
@@ -86,7 +87,3 @@ def _read(path: Path) -> onnx.ModelProto:
         return onnx.load(path)
     except Exception as error:  # protobuf's own exceptions, and what onnx makes of a missing file
         raise InputError(f"{path} is no ONNX graph that can be read: {error}; export the bundle again") from error
-
-
-def _in_words(shape: Architecture) -> str:
-    return " ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers)

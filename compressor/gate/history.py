@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from compressor.errors import InputError
 from compressor.records.gate import GateResult
+from compressor.records.writing import write_text
 from compressor.report.drawing import save_picture
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def append_history(result: GateResult, path: Path) -> Path:
         UnavailableError: matplotlib is not installed; the line is written all the same.
     """
     lines = [*_read(path), _line(result)]
-    try:
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--record: cannot write {path}: {error.strerror}; give another place") from error
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines), "--record")
     picture = path.with_suffix(".svg")
     save_picture(lambda: _figure(lines), picture)
     return picture

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
-from compressor.records.architecture import Architecture, Layer, OpKey
+from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
 from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint, check_evidence
 from compressor.records.latency import LatencyTable, TableEntry
 from compressor.records.stages import Candidate, Prepared
@@ -32,8 +32,7 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Eviden
 def _trials(bench: Workbench) -> Iterator[TrialPoint]:
     for line in bench.run.measurements("search", "trial"):
         layers = [Layer(**layer) for layer in line["solution"]["widths"]]
-        words = " ".join(f"{layer.heads}/{layer.neurons}" for layer in layers if layer.heads or layer.neurons)
-        yield TrialPoint(words, line["predicted_ms"], line["latency"]["p50_ms"])
+        yield TrialPoint(layers_in_words(layers), line["predicted_ms"], line["latency"]["p50_ms"])
 
 
 def _parts(table: LatencyTable, shape: Architecture) -> Iterator[PartCost]:

@@ -87,8 +87,7 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
     if limit_ms is not None and reached > limit_ms:
         raise InfeasibleError(
             f"--max-latency {format_ms(limit_ms)} cannot be kept on this device: the smallest student, one head of "
-            f"the teacher, takes {format_ms(reached)} at batch {workload.batch}, length {workload.sequence_length}, "
-            f"{workload.threads} thread(s)",
+            f"the teacher, takes {format_ms(reached)} at {workload.in_words}",
             nearest_ms=NEAREST_MARGIN * reached,
             cost=_cost_in_words(bench, smallest),
         )

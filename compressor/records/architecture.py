@@ -4,6 +4,7 @@ One layer is an attention sub-layer followed by a feed-forward sub-layer, each w
 means that the sub-layer, its residual and its norm are gone.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -96,6 +97,11 @@ class LayerCut:
 
     heads: tuple[int, ...]
     neurons: tuple[int, ...]
+
+
+def layers_in_words(layers: Iterable[Layer]) -> str:
+    """`4/192 0/96`: heads and neurons of each layer that has any."""
+    return " ".join(f"{layer.heads}/{layer.neurons}" for layer in layers if layer.heads or layer.neurons)
 
 
 @dataclass(frozen=True)

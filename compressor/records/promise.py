@@ -45,6 +45,11 @@ class Workload:
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(self, name)}")
 
+    @property
+    def in_words(self) -> str:
+        """`batch 1, length 32, 1 thread(s)`."""
+        return f"batch {self.batch}, length {self.sequence_length}, {self.threads} thread(s)"
+
 
 def check_length(length: int, longest: int) -> None:
     """Refuse a sequence length that the teacher cannot take.

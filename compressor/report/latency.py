@@ -24,10 +24,8 @@ def shape_in_words(shape: Architecture) -> str:
 
 def conditions(table: LatencyTable) -> str:
     """`fp32, batch 1, length 32, 4 thread(s)`, and that it is estimated where it is."""
-    shape = table.workload
     mark = f"{ESTIMATED}, not measured: " if table.source == "estimated" else ""
-    where = f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
-    return f"{mark}{table.precision}, {where}"
+    return f"{mark}{table.precision}, {table.workload.in_words}"
 
 
 def table_lines(table: LatencyTable, notice: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from compressor.records.architecture import layers_in_words
 from compressor.records.latency import LatencySummary
 from compressor.records.promise import Verdict
 from compressor.records.results import COMPILED, EAGER, Report, Row
@@ -37,8 +38,7 @@ def promises(report: Report) -> list[str]:
     """One line per promise with what was measured."""
     check, budget = report.verification, report.budget
     latency = check.latency
-    shape = report.workload
-    where = f"batch {shape.batch}, length {shape.sequence_length}, {shape.threads} thread(s)"
+    where = report.workload.in_words
     measured = (
         f"{latency.summary.samples} runs in {latency.summary.processes} processes, worth {latency.effective_runs:.0f} "
         f"independent ones, {latency.seconds:.1f} s, {disturbed(latency.summary)}"
@@ -95,8 +95,7 @@ def verdict_line(report: Report) -> str:
 def _widths(report: Report) -> str:
     if report.architecture is None:
         return "as exported (its family has no adapter)"
-    kept = " ".join(f"{layer.heads}/{layer.neurons}" for layer in report.architecture.layers) or "none"
-    return f"heads/neurons per layer {kept}"
+    return f"heads/neurons per layer {layers_in_words(report.architecture.layers) or 'none'}"
 
 
 def markdown(report: Report) -> str:

@@ -1,7 +1,7 @@
 """Numerics, accuracy, latency and size of an exported bundle -> a verdict with a closed list of reasons."""
 
 from compressor.verify.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
-from compressor.verify.bundle import open_bundle_device, read_manifest, verify_bundle
+from compressor.verify.bundle import bundle_outputs, open_bundle_device, read_manifest, verify_bundle
 from compressor.verify.numerics import difference
 from compressor.verify.prediction import Predictor
 
@@ -12,6 +12,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "ScorePrediction",
+    "bundle_outputs",
     "difference",
     "open_bundle_device",
     "read_manifest",

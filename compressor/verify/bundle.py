@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compressor.errors import InputError
 from compressor.export import EVALUATION, MANIFEST, EvaluationData, file_hashes, tokenizer_bytes
 from compressor.profiles import usable_threads
@@ -11,6 +14,7 @@ from compressor.records.serial import load
 from compressor.runtimes import Device, open_device
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
+from compressor.tasks.tokens import Tokens
 from compressor.verify.accuracy import verify_accuracy
 from compressor.verify.latency import verify_latency
 from compressor.verify.numerics import verify_numerics
@@ -51,6 +55,19 @@ def _state(name: str, expected: dict[str, str], found: dict[str, str]) -> str:
     return "has changed since it was verified" if name in expected else "is not in the manifest"
 
 
+def bundle_outputs(folder: Path, device: Device, manifest: Manifest, tokens: Tokens) -> NDArray[np.float32]:
+    """What a bundle's engine answers, in the shape of `engine_outputs`; on all threads, which changes no answer."""
+    return model_outputs(
+        device,
+        folder / manifest.engine,
+        manifest.options,
+        tokens,
+        precision=manifest.precision,
+        threads=usable_threads(),
+        pad_id=manifest.pad_id,
+    )
+
+
 def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verification:
     """Numerics, accuracy, latency and size of the files of a bundle.
 
@@ -58,15 +75,7 @@ def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verifi
     """
     data = EvaluationData.load(folder / EVALUATION)
     engine_path = folder / manifest.engine
-    outputs = model_outputs(
-        device,
-        engine_path,
-        manifest.options,
-        data.tokens,
-        precision=manifest.precision,
-        threads=usable_threads(),
-        pad_id=manifest.pad_id,
-    )
+    outputs = bundle_outputs(folder, device, manifest, data.tokens)
     numerics = verify_numerics(
         emitted_difference=manifest.emitted_difference,
         engine=outputs,
