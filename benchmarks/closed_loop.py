@@ -31,7 +31,7 @@ from compressor.search import SearchProblem, Solution, exact_search
 from compressor.search.confirm import Confirmation, confirm, planned_percentile, planned_tail
 from compressor.search.ladder import fresh_latency
 from compressor.space import head_levels, neuron_levels
-from compressor.verify.latency import verify_latency
+from compressor.verification.latency import verify_latency
 
 LENGTH, SEED = 32, 4
 PERCENTILE = 95.0

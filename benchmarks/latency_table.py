@@ -57,7 +57,7 @@ SMALLEST_SHARE = 0.05
 LAYERS_PARAMETERS = {"minilm": 10.6e6, "bert_base": 85e6}
 # Whatever decides a latency: a change elsewhere leaves the rows valid.
 PACKAGES = ("records", "profiles", "runtimes", "encoder", "precision", "space", "latency")
-LOOP_PACKAGES = (*PACKAGES, "search", "verify")
+LOOP_PACKAGES = (*PACKAGES, "search", "verification")
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,9 @@ def main() -> None:
     key = content_hash(sources, [SMALLEST_SHARE, LEAST_VISITS, MOST_VISITS, VISITS_SECONDS])
     loop_sources = [CHECKOUT / "compressor" / name for name in LOOP_PACKAGES]
     loop_key = content_hash([*loop_sources, CHECKOUT / "benchmarks" / "closed_loop.py"], [LIMITS[chosen.mode]])
-    promise_key = content_hash([CHECKOUT / "compressor" / name for name in ("runtimes", "verify")], [chosen.mode])
+    promise_key = content_hash(
+        [CHECKOUT / "compressor" / name for name in ("runtimes", "verification")], [chosen.mode]
+    )
     rows: dict[str, dict[str, Any]] = {
         "published": store.row("published", key, published_row),
         "emission": store.row("emission", key, emission_row),

@@ -20,7 +20,7 @@ from compressor.records.promise import Budget, Verdict
 from compressor.runtimes import dependence
 from compressor.runtimes.distributions import student_quantile
 from compressor.runtimes.statistics import CONFIDENCE, share_bounds, share_within
-from compressor.verify.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
+from compressor.verification.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
 
 ENGINES, SEED = 1000, 20261121
 PERCENTILE = 95.0

@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "onnxruntime", "transformers", "onnx")
 COMPRESS_ONLY = ("torch", "transformers")  # a bundle runs, verifies, benches and gates without these
 LEAN = ("compressor.errors", "compressor.records", "compressor.profiles", "compressor.hub", "compressor.cli")
-TORCH_FREE = tuple(f"compressor.{name}" for name in ("runtimes", "precision", "verify", "report", "gate"))
+TORCH_FREE = tuple(f"compressor.{name}" for name in ("runtimes", "precision", "verification", "report", "gate"))
 
 
 def below(*packages: str) -> list[str]:

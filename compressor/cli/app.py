@@ -19,9 +19,9 @@ from compressor.errors import CompressorError, ExitCode, InfeasibleError
 
 app = typer.Typer(
     name="compressor",
-    help="Teacher + device + latency limit -> a smaller engine that keeps its promises there, with the evidence.",
+    help="Teacher + device + latency limit -> a smaller engine that keeps its promises there.\n\n"
+    "compressor compress --teacher DIR --data DIR --max-latency 1.5ms",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -19,11 +19,14 @@ def bench(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     as_json: Annotated[bool, typer.Option("--json", help="Every number as JSON.")] = False,
 ) -> int:
-    """Measure a bundle in use: latency, lengths, batches, cold start, tokenisation; about a minute."""
+    """Measure a bundle in use: latency, lengths, batches, cold start, tokens.
+
+    compressor bench bundle
+    """
     from compressor.bench import bench_bundle
     from compressor.cli.watching import make_observer
     from compressor.records.serial import to_json
-    from compressor.verify import open_bundle_device, read_manifest
+    from compressor.verification import open_bundle_device, read_manifest
 
     manifest = read_manifest(bundle)
     device = open_bundle_device(manifest)

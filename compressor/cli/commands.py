@@ -1,13 +1,13 @@
 """The commands: flags in, one call, output out."""
 
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compressor.api import folders, in_folders, load_pipeline, user_cache
 from compressor.cli.parsing import parse_precisions
 from compressor.errors import ExitCode, InputError, UnavailableError
 
@@ -19,63 +19,50 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 
-# Options that several commands have.
-Metric = Annotated[
-    str | None,
-    typer.Option(help="Left out: accuracy, pearson or entity_f1, as the task is; also f1, matthews, spearman."),
-]
+# Options that several commands have; each in one line of 80 columns.
+Metric = Annotated[str | None, typer.Option(help="Left out: the task's; also f1, matthews, spearman.")]
+Task = Annotated[str | None, typer.Option(help="text-classification, regression, ...")]
 EvalSplit = Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
-Quiet = Annotated[bool, typer.Option(help="Only the result.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is at --output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only the result.")]
 
 
 def compress(
-    teacher: Annotated[str, typer.Option(help="Folder of the teacher, a model of the hub (org/name), or an alias.")],
-    output: Annotated[Path, typer.Option(help="Where the bundle goes.")],
-    data: Annotated[str | None, typer.Option(help="Folder of data or such a name; left out: the alias's own.")] = None,
-    target: Annotated[str, typer.Option(help="A profile's name (`compressor targets`) or FILE.yaml.")] = "cpu",
-    device: Annotated[str, typer.Option(help="Where the target is; `local` is this machine.")] = LOCAL,
-    max_latency: Annotated[
-        str | None,
-        typer.Option(help="Such as 5ms, or 1ms,2ms,4ms for one engine each; left out: as fast as accuracy allows."),
-    ] = None,
-    percentile: Annotated[float, typer.Option(help="Share of runs within the limit, in percent.")] = 95.0,
-    batch: Annotated[int, typer.Option(help="Rows per run at which the limit holds.")] = 1,
-    sequence_length: Annotated[
-        int | None, typer.Option(help="Tokens at which the limit holds; left out: from the data.")
-    ] = None,
+    teacher: Annotated[str, typer.Option(help="Folder, model of the hub, or alias.")],
+    data: Annotated[str | None, typer.Option(help="Folder or data set; left out: the alias's.")] = None,
+    output: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
+    target: Annotated[str, typer.Option(help="A profile's name, or FILE.yaml.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where the target is.")] = LOCAL,
+    max_latency: Annotated[str | None, typer.Option(help="5ms, or 1ms,2ms; left out: as low as it goes.")] = None,
+    percentile: Annotated[float, typer.Option(help="Percent of runs within it.")] = 95.0,
+    batch: Annotated[int, typer.Option(help="Rows per run.")] = 1,
+    sequence_length: Annotated[int | None, typer.Option(help="Tokens per row; left out: from the data.")] = None,
     threads: Annotated[int | None, typer.Option(help="Left out: all that the process may use.")] = None,
-    precision: Annotated[str, typer.Option(help="Precisions that may be used.")] = "fp32,int8",
-    max_accuracy_drop: Annotated[
-        float | None, typer.Option(help="Points that may be lost against the teacher; left out: 1.")
-    ] = None,
-    min_agreement: Annotated[
-        str | None, typer.Option(help="Such as 98%: answers that must be the teacher's; needs no labels.")
-    ] = None,
+    precision: Annotated[str, typer.Option(help="Those allowed.")] = "fp32,int8",
+    max_accuracy_drop: Annotated[float | None, typer.Option(help="Points below the teacher; left out: 1.")] = None,
+    min_agreement: Annotated[str | None, typer.Option(help="In its place: 98% of the teacher's answers.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Engine and tokenizer, such as 20MB.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Column of text, or two with a comma.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(help="text-classification, regression or token-classification; left out: as the teacher says."),
-    ] = None,
+    task: Task = None,
     metric: Metric = None,
     eval_split: EvalSplit = None,
     search: Annotated[str, typer.Option(help="Search algorithm.")] = "exact",
-    start: Annotated[
-        list[str] | None,
-        typer.Option(help="A compact model of the teacher's vocabulary that is cut too; may be given again."),
-    ] = None,
+    start: Annotated[list[str] | None, typer.Option(help="A compact model that is cut too; repeatable.")] = None,
     time_budget: Annotated[str, typer.Option(help="For the whole run.")] = "30m",
     seed: Seed = 0,
-    force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Forget an earlier, interrupted run.")] = False,
+    force: Force = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget an earlier, interrupted run.")] = False,
     stop_after: Annotated[str | None, typer.Option(help="Name of the last stage.")] = None,
-    plan: Annotated[bool, typer.Option(help="Print stages, times and memory, and stop.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print stages, times and memory, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Compress a teacher to an engine that keeps a latency limit and an accuracy budget on a device."""
+    """Compress a teacher to an engine that keeps a latency limit on a device.
+
+    compressor compress --teacher DIR --data DIR --max-latency 1.5ms
+    """
     from compressor.hub import expand_alias
     from compressor.records.promise import Budget
     from compressor.records.request import CompressRequest
@@ -176,53 +163,30 @@ def _session(
     request: "CompressRequest", *, as_json: bool, quiet: bool
 ) -> "Iterator[tuple[ModuleType, CompressRequest, Path, Observer]]":
     """The pipeline, the request with folders in the place of names, the cache, and who is told."""
-    from platformdirs import user_cache_path
-
     from compressor.cli.watching import make_observer
 
-    cache = user_cache_path("compressor")
+    cache = user_cache()
     with closing(make_observer(quiet=quiet, to_stderr=as_json)) as observer:
-        model, folder = _folders(request.teacher, request.data, cache=cache, observer=observer)
-        yield load_pipeline(), replace(request, teacher=str(model), data=str(folder)), cache, observer
-
-
-def _folders(model: str, data: str, *, cache: Path, observer: "Observer") -> tuple[Path, Path]:
-    """Folders of names; asked for before torch is loaded, so that a machine without network says so at once."""
-    from compressor.hub import data_folder, model_folder
-
-    folder = model_folder(model, cache=cache, observer=observer)
-    return folder, data_folder(data, cache=cache, observer=observer)
-
-
-def load_pipeline() -> ModuleType:
-    """The pipeline, or the command that installs what it needs."""
-    try:
-        from compressor import pipeline
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"this command needs {error.name}, which is not installed: pip install 'compressor[compress]'"
-        ) from error
-    return pipeline
+        request = in_folders(request, cache=cache, observer=observer)
+        yield load_pipeline(), request, cache, observer
 
 
 def finetune(
-    model: Annotated[str, typer.Option(help="Folder of a pre-trained model, a model of the hub, or an alias.")],
+    model: Annotated[str, typer.Option(help="Folder, model of the hub, or alias.")],
     data: Annotated[str, typer.Option(help="Folder of data, or a data set of the hub.")],
-    output: Annotated[Path, typer.Option(help="Where the teacher goes.")],
+    output: Annotated[Path, typer.Option(help="Where the teacher goes.")] = Path("teacher"),
     epochs: Annotated[float, typer.Option(help="Passes over the training text.")] = 3.0,
-    task: Annotated[
-        str | None,
-        typer.Option(help="text-classification, regression or token-classification; left out: from the data."),
-    ] = None,
+    task: Task = None,
     metric: Metric = None,
     eval_split: EvalSplit = None,
     seed: Seed = 0,
-    force: Annotated[bool, typer.Option(help="Replace what is at --output.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> int:
-    """Make a teacher: fine-tune a model on labelled text."""
-    from platformdirs import user_cache_path
+    """Make a teacher: fine-tune a model on labelled text.
 
+    compressor finetune --model bert-base-uncased --data glue/sst2
+    """
     from compressor.cli.watching import make_observer
     from compressor.hub import expand_alias
     from compressor.records.task import check_kind
@@ -230,9 +194,8 @@ def finetune(
     if epochs <= 0:
         raise InputError(f"--epochs: expected more than zero, got {epochs:g}")
     with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
-        folders = _folders(*expand_alias(model, data), cache=user_cache_path("compressor"), observer=observer)
         made = load_pipeline().finetune(
-            *folders,
+            *folders(*expand_alias(model, data), cache=user_cache(), observer=observer),
             output,
             epochs=epochs,
             observer=observer,
@@ -248,17 +211,20 @@ def finetune(
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for data, teacher and bundle.")] = Path("demo"),
-    force: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Fine-tune, compress, verify and predict on Python's own documentation; needs no data and no network."""
-    from platformdirs import user_cache_path
+    """Fine-tune, compress, verify and predict on Python's own documentation.
 
+    Needs no data and no network.
+
+    compressor demo --output demo
+    """
     from compressor.cli.watching import make_observer, print_report
 
     pipeline = load_pipeline()
     with closing(make_observer(quiet=quiet, to_stderr=False)) as observer:
-        done = pipeline.demo(output, cache=user_cache_path("compressor"), observer=observer, force=force)
+        done = pipeline.demo(output, cache=user_cache(), observer=observer, force=force)
     print_report(done.outcome.report, done.outcome.bundle, as_json=False)
     for text, answer in done.answers:
         typer.echo(f"  {answer.label} ({100 * answer.score:.0f} %): {text}")
@@ -267,7 +233,10 @@ def demo(
 
 
 def targets() -> None:
-    """List the hardware profiles and say which are this machine."""
+    """List the hardware profiles and say which are this machine.
+
+    compressor targets
+    """
     from compressor.profiles import fingerprint, list_profiles, load_profile, match
     from compressor.report import plain_table
 
@@ -284,11 +253,14 @@ def verify(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     as_json: Annotated[bool, typer.Option("--json", help="The verification as JSON.")] = False,
 ) -> int:
-    """Check a bundle's files, numerics, accuracy and latency on this machine."""
+    """Check a bundle's files, numerics, accuracy and latency on this machine.
+
+    compressor verify bundle
+    """
     from compressor.cli.watching import print_verification
     from compressor.profiles import fingerprint, steadiness_notes
     from compressor.records.promise import exit_code
-    from compressor.verify import open_bundle_device, read_manifest, verify_bundle
+    from compressor.verification import open_bundle_device, read_manifest, verify_bundle
 
     manifest = read_manifest(bundle)
     device = open_bundle_device(manifest)
@@ -306,7 +278,10 @@ def predict(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     text: Annotated[str, typer.Argument(help="A text (two with a tab for a pair), or a file with one per line.")],
 ) -> int:
-    """Answer a text, or every line of a file, as JSON lines with label and scores."""
+    """Answer a text, or every line of a file, as JSON lines with label and scores.
+
+    compressor predict bundle "a fine film"
+    """
     import json
     from dataclasses import asdict
 

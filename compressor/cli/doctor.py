@@ -4,20 +4,22 @@ from typing import Annotated
 
 import typer
 
+from compressor.api import user_cache
 from compressor.errors import ExitCode
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Every finding as JSON.")] = False) -> int:
-    """Say what this machine can do, what is missing, and how to get it; 5 where nothing works without it."""
+    """Say what this machine can do, what is missing, and how to get it.
+
+    compressor doctor
+    """
     import json
     from dataclasses import asdict
-
-    from platformdirs import user_cache_path
 
     from compressor.profiles.examination import State, examine
     from compressor.report import plain_table
 
-    found = examine(user_cache_path("compressor"))
+    found = examine(user_cache())
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
     else:

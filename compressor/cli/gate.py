@@ -49,9 +49,9 @@ def gate(
         Path | None, typer.Option(help="Add a line to this .jsonl and draw the trend beside it.")
     ] = None,
 ) -> int:
-    """Compare two bundles, timed in turn on this machine: pass, fail or inconclusive, never green by accident.
+    """Compare two bundles, timed in turn: pass, fail or inconclusive.
 
-    compressor gate --base released/ --head candidate/ --max-regression 5%
+    compressor gate --base released --head candidate --max-regression 5%
     """
     from compressor.cli.watching import make_observer
     from compressor.gate import GateRequest

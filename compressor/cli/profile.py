@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressor.cli.commands import Quiet, load_pipeline
+from compressor.api import load_pipeline, user_cache
+from compressor.cli.commands import Quiet
 from compressor.cli.parsing import parse_lengths, parse_precisions
 from compressor.errors import ExitCode, InputError
 
@@ -21,31 +22,32 @@ def profile(
     teacher: Annotated[
         str | None,
         typer.Option(
-            help="Whose cuts the table covers: a folder (its config.json is enough), a model of the hub, or an alias; "
-            "left out: the shape of MiniLM-L6-H384."
+            help="Whose cuts it covers: a folder (its config.json is enough), a model of the hub, or an alias; "
+            "left out: MiniLM-L6-H384."
         ),
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Rows per run; left out: 1.")] = None,
     sequence_length: Annotated[str | None, typer.Option(help="In tokens; left out: 16,32,64,128.")] = None,
     threads: Annotated[int | None, typer.Option(help="Left out: all that the process may use.")] = None,
     precision: Annotated[str | None, typer.Option(help="Left out: fp32,int8 as far as the target has them.")] = None,
-    show: Annotated[bool, typer.Option(help="Print every entry, and draw cost against width.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print every entry, and draw cost against width.")] = False,
     export: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
     import_file: Annotated[
         Path | None,
         typer.Option("--import", help="Take the tables of such a file, made on a machine of the same fingerprint."),
     ] = None,
-    fresh: Annotated[bool, typer.Option(help="Measure anew what is kept from earlier.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure anew what is kept from earlier.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Every entry as JSON on standard output.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Build the latency tables of a target: the cost of every op that a student may have."""
-    from platformdirs import user_cache_path
+    """Build the latency tables of a target: the cost of every op of a student.
 
+    compressor profile --target cpu --sequence-length 32,64 --show
+    """
     from compressor.cli.watching import make_observer
     from compressor.records.profiling import DEFAULT_LENGTHS, ProfileRequest
 
-    cache = user_cache_path("compressor")
+    cache = user_cache()
     wanted = {
         "--teacher": teacher,
         "--batch": batch,

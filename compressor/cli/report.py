@@ -1,4 +1,4 @@
-"""`compressor report`: what a run found, as a page, as Markdown or as JSON; of one bundle or comparing two."""
+"""`compressor report`: what a run found, as a page, as Markdown or as JSON; of one, or comparing."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from compressor.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from compressor.records.results import Report
+    from compressor.report.page import Found
 
 
 class Format(StrEnum):
@@ -21,7 +22,7 @@ class Format(StrEnum):
 
 
 def report(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    folder: Annotated[Path, typer.Argument(help="Of a bundle, of several limits, or of a run.")],
     other: Annotated[Path | None, typer.Argument(help="Another, to compare it with.")] = None,
     form: Annotated[Format, typer.Option("--format", help="A page, Markdown, or JSON.")] = Format.HTML,
     output: Annotated[Path | None, typer.Option(help="File; left out: report.html here, or standard output.")] = None,
@@ -32,42 +33,31 @@ def report(
     compressor report bundle --open
     """
     from compressor.records.writing import write_text
+    from compressor.report.page import find
 
-    reports = [_read(folder) for folder in (bundle, other) if folder is not None]
     if show and form is not Format.HTML:
         raise InputError(f"--open shows a page, and --format is {form}; leave one of them out")
-    text = _page(bundle, reports) if form is Format.HTML else _text(reports, form)
+    found = [find(each) for each in (folder, other) if each is not None]
+    reports = [report for each in found for report in each.reports]
+    text = _page(found[0], reports) if form is Format.HTML else _text(reports, form)
     if output is None and form is Format.HTML:
         output = Path("report.html")
     if output is None:
         typer.echo(text)
         return int(ExitCode.MET)
     write_text(output, text, "--output")
-    typer.echo(f"{output}: {', '.join(str(found.verification.verdict) for found in reports)}")
+    typer.echo(f"{output}: {', '.join(str(report.verification.verdict) for report in reports)}")
     if show:
         typer.launch(str(output.resolve()))
     return int(ExitCode.MET)
 
 
-def _read(folder: Path) -> "Report":
-    from compressor.export import REPORT
-    from compressor.records.results import Report
-    from compressor.records.serial import load
+def _page(found: "Found", reports: "list[Report]") -> str:
+    from compressor.report.page import render_comparison, render_page
 
-    return load(Report, folder / REPORT)
-
-
-def _page(bundle: Path, reports: "list[Report]") -> str:
-    from compressor.export import EVALUATION, EVIDENCE, EvaluationData
-    from compressor.records.evidence import Evidence
-    from compressor.records.serial import load
-    from compressor.report.page import read_answers, render_comparison, render_page
-
-    evidence = load(Evidence, bundle / EVIDENCE) if (bundle / EVIDENCE).exists() else Evidence()
     if len(reports) > 1:
-        return render_comparison(reports, evidence)
-    data = EvaluationData.load(bundle / EVALUATION)
-    return render_page(reports[0], evidence, read_answers(data, reports[0].task, bundle / "tokenizer.json"))
+        return render_comparison(reports, found.evidence)
+    return render_page(reports[0], found.evidence, found.answers)
 
 
 def _text(reports: "list[Report]", form: Format) -> str:
@@ -75,6 +65,6 @@ def _text(reports: "list[Report]", form: Format) -> str:
     from compressor.report import markdown
 
     if form is Format.MARKDOWN:
-        return "\n\n".join(markdown(found) for found in reports)
-    documents = [to_json(found) for found in reports]
+        return "\n\n".join(map(markdown, reports))
+    documents = [to_json(report) for report in reports]
     return documents[0] if len(documents) == 1 else "[\n" + ",\n".join(documents) + "\n]"

@@ -25,9 +25,9 @@ from compressor.records.serial import load
 from compressor.records.table_file import TableFile, check_table_file
 from compressor.runtimes import Device
 from compressor.tasks import get_metric, points
-from compressor.verify import bundle_outputs, open_bundle_device, read_manifest
-from compressor.verify.accuracy import verify_accuracy
-from compressor.verify.latency import verify_latency
+from compressor.verification import bundle_outputs, open_bundle_device, read_manifest
+from compressor.verification.accuracy import verify_accuracy
+from compressor.verification.latency import verify_latency
 
 
 @dataclass(frozen=True)

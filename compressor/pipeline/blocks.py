@@ -8,7 +8,7 @@ in double precision, so that the error of one block does not hide that of the ne
 The mean over all values rather than the largest: rounding averages out, a wrong epsilon or one wrong column does not.
 MiniLM's blocks differ by 6e-8 to 5e-7, with an epsilon of 1e-5 in the place of 1e-12 by 9e-6 and more. How far the
 module itself is from double precision says how much rounding costs in a block; the graph may be some times as far.
-Graphs of a lower precision are compared with the fp32 one (`compressor.verify.quantised`).
+Graphs of a lower precision are compared with the fp32 one (`compressor.verification.quantised`).
 """
 
 import copy
@@ -25,7 +25,7 @@ from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.records.latency import CompileOptions
 from compressor.runtimes.base import Device
-from compressor.verify.subgraphs import Cutter, relative_difference
+from compressor.verification.subgraphs import Cutter, relative_difference
 
 Batch = Mapping[str, NDArray[np.int64]]
 

@@ -16,9 +16,9 @@ from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import CompileOptions
 from compressor.tasks import TextTokenizer, encode_split
 from compressor.teachers import ForeignModel
-from compressor.verify import difference
-from compressor.verify.numerics import EMITTED_TOLERANCE, TOLERANCE
-from compressor.verify.quantised import check_int8
+from compressor.verification import difference
+from compressor.verification.numerics import EMITTED_TOLERANCE, TOLERANCE
+from compressor.verification.quantised import check_int8
 
 REAL_ROWS, MADE_UP_ROWS = 64, 2
 

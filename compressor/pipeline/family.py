@@ -11,14 +11,14 @@ from pathlib import Path
 from compressor.errors import ExitCode, InfeasibleError, InputError
 from compressor.export import check_output
 from compressor.pipeline.run import compress
-from compressor.records.family import Family, Member, check_family
+from compressor.records.family import FAMILY_FILE, Family, Member, check_family
 from compressor.records.observer import Observer
 from compressor.records.request import Assistant, CompressRequest
 from compressor.records.serial import save
 from compressor.records.units import format_ms
 from compressor.report import draw_family
 
-FAMILY, PICTURE = "family.json", "frontier.svg"
+PICTURE = "frontier.svg"
 # The gravest of the members' ends is that of the family.
 GRAVITY = (ExitCode.MISSED, ExitCode.INFEASIBLE, ExitCode.INCONCLUSIVE, ExitCode.MET)
 
@@ -76,7 +76,7 @@ def compress_family(
     output.mkdir(parents=True, exist_ok=True)
     if any(member.report for member in members):
         draw_family(family, output / PICTURE)
-    save(family, output / FAMILY)
+    save(family, output / FAMILY_FILE)
     return family
 
 

@@ -40,7 +40,7 @@ from compressor.search.ladder import fresh_latency
 from compressor.tasks import get_metric, metric_interval, points
 from compressor.teachers import ForeignModel, weights_path
 from compressor.teachers.eager import eager_baseline
-from compressor.verify import read_manifest, verify_bundle
+from compressor.verification import read_manifest, verify_bundle
 
 COMPARE_SECONDS = 2.0
 
@@ -205,6 +205,7 @@ def report(
     evidence = gather(bench, prepared, candidate)
     save(result, folder / REPORT)
     save(evidence, folder / EVIDENCE)
+    bench.run.save(f"evidence{candidate.tag}", evidence)
     answers = read_answers(EvaluationData.load(folder / EVALUATION), prepared.task, folder / "tokenizer.json")
     (folder / PAGE).write_text(render_page(result, evidence, answers), encoding="utf-8")
     write_manifest(folder, manifest)

@@ -15,8 +15,8 @@ from compressor.records.units import format_bytes, format_ms
 from compressor.runtimes import Feeds
 from compressor.teachers import FAMILIES
 from compressor.teachers.exporting import first_line
-from compressor.verify import difference
-from compressor.verify.numerics import EMITTED_TOLERANCE
+from compressor.verification import difference
+from compressor.verification.numerics import EMITTED_TOLERANCE
 
 CHECKED_ROWS = 64
 LONGEST_CHECKED = 512  # the memory of attention grows with the square of the length

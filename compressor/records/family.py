@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from compressor.errors import BorderError
 from compressor.records.results import Report
 
+FAMILY_FILE = "family.json"
+
 
 @dataclass(frozen=True)
 class Member:

@@ -25,7 +25,7 @@ from compressor.records.promise import Workload
 from compressor.records.serial import from_json
 from compressor.runtimes.fake import FakeDevice
 from compressor.tasks.feeds import workload_feeds
-from compressor.verify import read_manifest
+from compressor.verification import read_manifest
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from compressor.gate.measuring import Side
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
 from compressor.records.promise import Workload
-from compressor.verify import read_manifest
+from compressor.verification import read_manifest
 
 BATCH, LENGTH = 3, 16
 

@@ -23,7 +23,7 @@ from compressor.records.promise import Budget, Workload
 from compressor.records.serial import from_json, save
 from compressor.report.gate import gate_junit, gate_lines, gate_markdown
 from compressor.tasks import Targets
-from compressor.verify import read_manifest
+from compressor.verification import read_manifest
 
 PASS, FAIL, INCONCLUSIVE = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCONCLUSIVE
 

@@ -18,7 +18,7 @@ from compressor.records.recipe import Recipe
 from compressor.records.results import COMPILED, ROW_NAMES, Report, Verification
 from compressor.records.serial import load
 from compressor.tasks import get_metric, points
-from compressor.verify import read_manifest
+from compressor.verification import read_manifest
 
 RECORDS = {EVALUATION, EVIDENCE, MANIFEST, PAGE, REPORT}
 BUNDLE = {MODEL, ENGINE, *RECORDS, "config.json", "tokenizer.json", "tokenizer_config.json"}

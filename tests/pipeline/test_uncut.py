@@ -30,7 +30,7 @@ from compressor.runtimes.fake import FakeDevice
 from compressor.tasks import TextTokenizer
 from compressor.tasks.feeds import workload_feeds
 from compressor.teachers import FAMILIES, ForeignModel, ForeignTeacher, open_teacher
-from compressor.verify import read_manifest, verify_bundle
+from compressor.verification import read_manifest, verify_bundle
 
 pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
 # Random weights answer at random: what quantising does to such answers is not what is looked at here.

@@ -19,7 +19,7 @@ from compressor.records.results import Histogram, Report
 from compressor.records.serial import save
 from compressor.report.page import read_answers, render_comparison, render_page, rendering
 from compressor.report.page.answers import Answers, ClassRow, Example
-from compressor.verify.latency import histogram
+from compressor.verification.latency import histogram
 
 EVIDENCE_FOUND = Evidence(
     lower_bound_ms=0.4,
@@ -227,7 +227,7 @@ def test_the_command_writes_pages(
     one = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Rows of a class" in one
     assert run(["report", str(bundle), str(bundle), "--output", "two.html"]) == 0
-    assert "Two runs" in (tmp_path / "two.html").read_text(encoding="utf-8")
+    assert "<h1>2 runs</h1>" in (tmp_path / "two.html").read_text(encoding="utf-8")
     (bundle / EVIDENCE).rename(bundle / "away")
     assert run(["report", str(bundle), "--output", "less.html"]) == 0
     (bundle / "away").rename(bundle / EVIDENCE)

@@ -79,15 +79,22 @@ def tip(text: str) -> str:
 
 @_styled
 def frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
-    """Accuracy against latency: every model that was measured, the limits, and what no model can reach."""
+    """Accuracy against latency: every model that was measured, the limits, and what no model can reach.
+
+    Of several runs of one teacher, the first shows it.
+    """
     figure, (axes,) = _panels(WIDTH, 3.4)
     first = reports[0]
-    shown = [(row, row.name == report.chosen) for report in reports for row in report.rows]
+    shown = [
+        (row, row.name == report.chosen)
+        for report in reports
+        for row in report.rows
+        if report is first or row.name == report.chosen or report.teacher != first.teacher
+    ]
     for place, (row, chosen) in enumerate(shown):
         _dot(axes, row, OURS if chosen else TEACHER, above=place % 2 == 0)
     axes.set_xscale("log")
-    limit = first.budget.max_latency_ms
-    if limit is not None:
+    for limit in {ms for report in reports if (ms := report.budget.max_latency_ms) is not None}:
         _upright(axes, limit, "limit", LIMIT, dashed=True)
     low, high = axes.get_xlim()
     bound = evidence.lower_bound_ms

@@ -49,7 +49,7 @@ def render_page(report: Report, evidence: Evidence, answers: Answers | None) -> 
 
 
 def render_comparison(reports: Sequence[Report], evidence: Evidence) -> str:
-    """Two runs side by side: their promises, their tables, one picture of both.
+    """Runs side by side: their promises, their tables, one picture of all.
 
     Raises:
         UnavailableError: What draws and lays out is not installed.

@@ -10,7 +10,7 @@ from compressor.export.graphs import final_graph
 from compressor.pipeline.blocks import check_blocks, differences
 from compressor.records.architecture import Architecture, Precision
 from compressor.runtimes import Device, open_device
-from compressor.verify.quantised import check_int8
+from compressor.verification.quantised import check_int8
 
 SHAPE = tiny((2, 32), (2, 32), (2, 32))
 BATCH = masked_batch(SHAPE)

@@ -13,7 +13,7 @@ from compressor.errors import InputError
 from compressor.export import ENGINE, EVALUATION, EvaluationData
 from compressor.records.serial import load
 from compressor.records.task import TaskSpec
-from compressor.verify import Predictor
+from compressor.verification import Predictor
 
 
 @pytest.fixture(scope="module")

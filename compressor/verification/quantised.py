@@ -21,7 +21,7 @@ from onnx import numpy_helper
 from compressor.errors import BorderError
 from compressor.records.latency import CompileOptions
 from compressor.runtimes.base import Device
-from compressor.verify.subgraphs import Cutter, relative_difference
+from compressor.verification.subgraphs import Cutter, relative_difference
 
 Floats = NDArray[np.float32]
 

@@ -12,8 +12,8 @@ from compressor.tasks.entities import spans
 from compressor.tasks.tags import OUTSIDE
 from compressor.tasks.tokenizer import TextTokenizer
 from compressor.tasks.tokens import Tokens
-from compressor.verify.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
-from compressor.verify.bundle import open_bundle_device, read_manifest
+from compressor.verification.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
+from compressor.verification.bundle import open_bundle_device, read_manifest
 
 Text = str | tuple[str, str]
 Floats = NDArray[np.float64]

@@ -15,9 +15,9 @@ from compressor.runtimes import Device, open_device
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.tasks.tokens import Tokens
-from compressor.verify.accuracy import verify_accuracy
-from compressor.verify.latency import verify_latency
-from compressor.verify.numerics import verify_numerics
+from compressor.verification.accuracy import verify_accuracy
+from compressor.verification.latency import verify_latency
+from compressor.verification.numerics import verify_numerics
 
 
 def open_bundle_device(manifest: Manifest) -> Device:

@@ -16,8 +16,8 @@ from compressor.records.architecture import Precision
 from compressor.records.promise import Budget, Reason, Verdict
 from compressor.records.results import Manifest, Verification
 from compressor.runtimes.fake import FakeDevice
-from compressor.verify import read_manifest, verify_bundle
-from compressor.verify.bundle import verify_size
+from compressor.verification import read_manifest, verify_bundle
+from compressor.verification.bundle import verify_size
 
 FILES = [MODEL, ENGINE, EVALUATION, "config.json", "tokenizer.json", "tokenizer_config.json"]
 

@@ -1,9 +1,9 @@
 """Numerics, accuracy, latency and size of an exported bundle -> a verdict with a closed list of reasons."""
 
-from compressor.verify.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
-from compressor.verify.bundle import bundle_outputs, open_bundle_device, read_manifest, verify_bundle
-from compressor.verify.numerics import difference
-from compressor.verify.prediction import Predictor
+from compressor.verification.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
+from compressor.verification.bundle import bundle_outputs, open_bundle_device, read_manifest, verify_bundle
+from compressor.verification.numerics import difference
+from compressor.verification.prediction import Predictor
 
 __all__ = [
     "Answer",

@@ -17,7 +17,7 @@ from compressor.errors import InputError
 from compressor.export import ENGINE
 from compressor.records.task import TaskSpec
 from compressor.tasks import TextTokenizer
-from compressor.verify import EntitiesPrediction, ScorePrediction
+from compressor.verification import EntitiesPrediction, ScorePrediction
 
 TAGS = ("O", "B-work", "I-work", "B-mood")
 TOKEN_TASK = TaskSpec("token-classification", ("tokens",), "tags", TAGS, "entity_f1", "test")

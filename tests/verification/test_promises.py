@@ -16,10 +16,10 @@ from compressor.runtimes import Samples
 from compressor.runtimes.dependence import UNSEEN_BURST_SECONDS
 from compressor.runtimes.fake import FakeDevice
 from compressor.tasks import Targets
-from compressor.verify import difference
-from compressor.verify.accuracy import verify_accuracy
-from compressor.verify.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
-from compressor.verify.numerics import verify_numerics
+from compressor.verification import difference
+from compressor.verification.accuracy import verify_accuracy
+from compressor.verification.latency import MAX_REPEATS, PROCESSES, SECONDS, verify_latency
+from compressor.verification.numerics import verify_numerics
 
 LABELS = np.arange(200, dtype=np.int64) % 2
 

@@ -1,0 +1,77 @@
+"""What `compressor report` finds in a folder, and what it says where nothing is to be shown yet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bundles import TASK, make_bundle
+from made_up_report import made_up_report
+
+from compressor.cli.app import run
+from compressor.errors import InputError
+from compressor.export import EVIDENCE, REPORT
+from compressor.records.evidence import Evidence
+from compressor.records.family import FAMILY_FILE, Family, Member
+from compressor.records.results import COMPILED
+from compressor.records.serial import save
+from compressor.report.page import find, render_comparison
+from compressor.report.page.figures import frontier
+
+HIGH = made_up_report()
+LOW = replace(HIGH, budget=replace(HIGH.budget, max_latency_ms=1.25))
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Path:
+    """Two limits with engines, and one without."""
+    for name, evidence in (("2.5ms", Evidence(0.3)), ("1.25ms", Evidence(0.2))):
+        (tmp_path / name).mkdir()
+        save(evidence, tmp_path / name / EVIDENCE)
+    members = (Member(2.5, 0, "2.5ms", HIGH), Member(1.25, 0, "1.25ms", LOW), Member(0.1, 3, None, None, "too low"))
+    save(Family(members), tmp_path / FAMILY_FILE)
+    return tmp_path
+
+
+def test_a_bundle_has_its_answers(tiny_teacher: Path, tiny_data: Path, tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle", tiny_teacher, tiny_data)
+    save(replace(HIGH, task=TASK), tmp_path / "bundle" / REPORT)
+    found = find(tmp_path / "bundle")
+    assert found.answers is not None
+    assert found.evidence == Evidence()  # a bundle of an older version
+
+
+def test_several_limits_have_a_report_each_and_the_evidence_of_the_highest(family: Path) -> None:
+    found = find(family)
+    assert found.reports == (HIGH, LOW)
+    assert found.evidence == Evidence(0.3)
+
+
+def test_limits_that_were_all_infeasible_are_said(tmp_path: Path) -> None:
+    save(Family((Member(0.1, 3, None, None, "too low"),)), tmp_path / FAMILY_FILE)
+    with pytest.raises(InputError, match="none of its limits was feasible"):
+        find(tmp_path)
+
+
+def test_a_run_in_the_cache(tmp_path: Path) -> None:
+    save(Evidence(0.7), tmp_path / "prepare.json")
+    save(Evidence(0.7), tmp_path / "ladder.json")
+    with pytest.raises(InputError, match=r"has not come to its report; finished: prepare, ladder\. The command"):
+        find(tmp_path)
+    save(HIGH, tmp_path / "report-2.json")
+    save(Evidence(0.5), tmp_path / "evidence-2.json")
+    found = find(tmp_path)
+    assert (found.reports, found.evidence, found.answers) == ((HIGH,), Evidence(0.5), None)
+
+
+def test_the_page_of_several_limits_shows_every_limit_and_the_teacher_once(family: Path) -> None:
+    names = [text.get_text() for text in frontier(find(family).reports, Evidence()).axes[0].texts]
+    assert names.count("limit") == 2
+    assert names.count("student") == 2
+    assert names.count(COMPILED) == 1
+    page = render_comparison(find(family).reports, Evidence())
+    assert "<h1>2 runs</h1>" in page
+
+
+def test_the_command_takes_several_limits(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(family), "--format", "md"]) == 0
+    assert capsys.readouterr().out.count("**met: every promise") == 2
