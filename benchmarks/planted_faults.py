@@ -70,6 +70,11 @@ def _column_doubled(array: Array) -> Array:
     return array
 
 
+def _row_doubled(array: Array) -> Array:
+    array[1] *= 2
+    return array
+
+
 def _wrapped_around(array: Array) -> Array:
     """One column in which 127 + 1 became -128."""
     column = array[:, 1]
@@ -147,12 +152,15 @@ EMITTER: dict[str, Fault] = {
     "activation of the head left out": lambda m: _passed_through(m, "pooled"),
     "labels swapped": lambda m: _change(m, "logits.weight", lambda w: w[::-1]),
 }
-# In its int8 graph.
+# In its int8 graph, of a vocabulary that is large enough to be quantised.
 PASS: dict[str, Fault] = {
     "wrong scale of one column": lambda m: _change(m, f"{INNER}.weight.int8_scale", _column_doubled),
     "scales of two layers swapped": lambda m: _swapped(m, f"{INNER}.weight.int8_scale", f"{SECOND}.weight.int8_scale"),
     "int8 weights of two layers swapped": lambda m: _swapped(m, f"{INNER}.weight.int8", f"{SECOND}.weight.int8"),
     "overflow in one column": lambda m: _change(m, f"{INNER}.weight.int8", _wrapped_around),
+    "wrong scale of one row": lambda m: _change(m, "word.weight.int8_rows_scale", _row_doubled),
+    "rows of the table off by one": lambda m: _change(m, "word.weight.int8_rows", lambda w: np.roll(w, 1, axis=0)),
+    "table scaled with another id": lambda m: _read(m, "word.step", 1, "token_type_ids"),
     "zero point left out": lambda m: _node(m, f"{INNER}.product.integer").input.pop(),
     "scale of another activation": lambda m: _read(m, f"{INNER}.product.step", 0, "embeddings.norm.scale"),
     "another activation quantised": lambda m: _read(m, f"{INNER}.product.integer", 0, "embeddings.norm.quantised"),

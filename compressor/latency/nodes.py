@@ -5,6 +5,7 @@ A test counts nodes, operations and constants against the emitted graphs.
 """
 
 from compressor.latency.work import FLOAT_BYTES, Elementwise, Kernel, Positions, Product, linear, positions
+from compressor.precision.int8_dynamic import LEAST_ROWS
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.promise import Workload
 
@@ -99,6 +100,8 @@ def _stem(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     elements = at.tokens * width
     tables = 2 + (2 if shape.token_types else 0)  # gather and position; gather and sum of the token types
     embedded: list[Kernel] = [*(_pass(elements) for _ in range(tables)), _pass(elements, function=True)]
+    if op.precision is Precision.INT8 and shape.vocabulary >= LEAST_ROWS:
+        embedded += [_pass(elements), _pass(elements), _pass(at.tokens)]  # to float, times the rows' scales
     if shape.embedding:
         embedded += _linear(at.tokens, width, shape.hidden, op.precision)
     lookups = [_view(), _view()]  # the length, and the rows of the position table

@@ -1,12 +1,14 @@
 """Is an int8 graph the fp32 graph with its products quantised, and nothing else?
 
     every quantised product    computes what the formula says, on made-up activations
+    every quantised table      gives what the formula says, for every row
     every other node           is the node of the fp32 graph, with the same constants
 
 So the fp32 graph, which torch vouches for, vouches for the int8 one without a tolerance on real activations: what
 rounding costs there depends on the model, and would hide a wrong scale of one column.
 
     x @ W  ->  s_x (q(x) - z) @ rint(W / s_W) s_W,   s_x = (max(x, 0) - min(x, 0)) / 255,   s_W = max |column| / 127
+    T[ids] ->  rint(T / s_T)[ids] s_T[ids],          s_T = max |row| / 127
 
 Written down here a second time, in numpy, apart from the pass that is held against it.
 """
@@ -50,11 +52,14 @@ def check_int8(model: onnx.ModelProto, fp32: onnx.ModelProto, device: Device) ->
         made = makers.get(node.output[0])
         if made == node:
             _check_constants(node, weights, constants)
-        elif made is None or node.op_type != "MatMul" or node.input[1] not in weights:
-            raise BorderError(f"{node.output[0]} of the int8 graph is not what it is in the fp32 graph")
-        else:
+        elif made is not None and node.op_type == "MatMul" and node.input[1] in weights:
             weight = numpy_helper.to_array(weights[node.input[1]])
             _check_product(device, cutter.cut(node.input[0], node.output[0]), node, weight)
+        elif made is not None and node.op_type == "Gather" and node.input[0] in weights:
+            table = numpy_helper.to_array(weights[node.input[0]])
+            _check_table(device, cutter.cut(None, node.output[0]), node, table)
+        else:
+            raise BorderError(f"{node.output[0]} of the int8 graph is not what it is in the fp32 graph")
 
 
 def _check_constants(
@@ -78,6 +83,19 @@ def _check_product(device: Device, part: bytes, node: onnx.NodeProto, weight: Fl
             )
 
 
+def _check_table(device: Device, part: bytes, node: onnx.NodeProto, table: Floats) -> None:
+    engine = device.compile(part, CompileOptions(1, optimise=False))
+    if engine.inputs != (node.input[1],):
+        raise BorderError(f"{node.output[0]} of the int8 graph reads {engine.inputs}, expected {node.input[1]} alone")
+    every = np.arange(len(table), dtype=np.int64)[None]
+    difference = relative_difference(engine.run({node.input[1]: every})[0], quantised_table(table))
+    if not difference <= TOLERANCE:
+        raise BorderError(
+            f"the int8 table {node.output[0]} differs from its formula by {difference:.2g} of its size, allowed "
+            f"{TOLERANCE:.2g}"
+        )
+
+
 def _activations(width: int) -> Iterator[Floats]:
     """Of both signs, and like those behind GELU, [batch, length, width]."""
     x = np.random.default_rng(width).normal(size=(*ROWS, width)).astype(np.float32)
@@ -94,4 +112,12 @@ def quantised_product(x: Floats, weight: Floats) -> Floats:
     largest = np.abs(weight).max(axis=0).astype(np.float64)
     scale = np.where(largest > 0, largest / 127, 1.0)
     result: Floats = (step * scale * (steps @ np.rint(weight / scale))).astype(np.float32)
+    return result
+
+
+def quantised_table(table: Floats) -> Floats:
+    """Rows [rows, width] as they are read out of an int8 table."""
+    largest = np.abs(table).max(axis=1, keepdims=True).astype(np.float64)
+    scale = np.where(largest > 0, largest / 127, 1.0)
+    result: Floats = (scale * np.rint(table / scale)).astype(np.float32)
     return result

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from tiny_models import onnx_logits, random_encoder, tiny
 
-from compressor.encoder import FLOAT, GraphBuilder
+from compressor.encoder import FLOAT, INT64, GraphBuilder
 from compressor.precision import int8_dynamic
-from compressor.precision.int8_dynamic import LEVELS, quantise_weight
+from compressor.precision.int8_dynamic import LEAST_ROWS, LEVELS, quantise_table, quantise_weight
 
 F32 = NDArray[np.float32]
 
@@ -146,3 +146,46 @@ def test_other_products_are_left_alone(case: str) -> None:
     result = int8_dynamic(model)
     assert not result.modified
     assert operators(result.model) == Counter(MatMul=1)
+
+
+def table_model(table: F32, **attributes: int) -> onnx.ModelProto:
+    """`table[ids]` of ids [2, length]."""
+    graph = GraphBuilder()
+    ids = graph.input("ids", INT64, [2, "length"])
+    y = graph.node("Gather", [graph.constant(table, "table"), ids], "y", **attributes)
+    graph.output(y, FLOAT, [2, "length", table.shape[1]])
+    return graph.build("table")
+
+
+def test_a_large_table_is_read_in_int8() -> None:
+    table = random(10, LEAST_ROWS, 6) * np.geomspace(1e-3, 1e3, LEAST_ROWS, dtype=np.float32)[:, None]
+    table[7] = 0
+    model = int8_dynamic(table_model(table)).model
+    onnx.checker.check_model(model, full_check=True)
+    sizes = {tensor.name: len(tensor.raw_data) for tensor in model.graph.initializer}
+    assert sizes == {"table.int8_rows": table.size, "table.int8_rows_scale": 4 * LEAST_ROWS}
+    ids = np.random.default_rng(0).integers(0, LEAST_ROWS, (2, 500))
+    ids[0, 0] = 7
+    found = onnx_logits(model, {"ids": ids})
+    steps = abs(table).max(axis=1, keepdims=True) / 127
+    assert (abs(found - table[ids]) <= 0.501 * steps[ids]).all()
+    assert not np.allclose(found, table[ids], rtol=1e-5)  # it is quantised
+    values, scale = quantise_table(table)
+    np.testing.assert_array_equal(found, values.astype(np.float32)[ids] * scale[ids])
+
+
+@pytest.mark.parametrize("case", ["few rows", "another axis"])
+def test_other_tables_are_left_alone(case: str) -> None:
+    few = case == "few rows"
+    model = table_model(random(11, LEAST_ROWS - few, 6), axis=0 if few else 1)
+    assert not int8_dynamic(model).modified
+
+
+def test_a_table_that_is_multiplied_with_too_has_both_forms() -> None:
+    graph = GraphBuilder()
+    ids = graph.input("ids", INT64, [1, "length"])
+    table = graph.constant(random(12, LEAST_ROWS, LEAST_ROWS), "table")
+    graph.output(graph.node("MatMul", [graph.node("Gather", [table, ids], "x"), table], "y"), FLOAT, [1, "length", 1])
+    model = int8_dynamic(graph.build("tied")).model
+    names = {tensor.name for tensor in model.graph.initializer}
+    assert names == {f"table.{form}" for form in ("int8", "int8_scale", "int8_rows", "int8_rows_scale")}
