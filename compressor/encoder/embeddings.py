@@ -1,6 +1,8 @@
 """Embeddings block: LayerNorm(word[ids] + position[0..n) + type[type_ids]), and the additive attention mask.
 
-Families without token types have no such table; families with narrow tables (ELECTRA) project to the hidden width.
+Families without token types have no such table; families with narrow tables (ELECTRA) project to the hidden width. A
+factorised word table is narrower than the others: word[ids] B, as in ALBERT (Lan et al. 2020, arXiv 1909.11942, section
+3.1), but in front of the sum and the norm.
 """
 
 import torch
@@ -21,7 +23,8 @@ class Embeddings(nn.Module):
         super().__init__()
         width = architecture.embedding or architecture.hidden
         types = architecture.token_types
-        self.word = nn.Embedding(architecture.vocabulary, width)
+        self.word = nn.Embedding(architecture.vocabulary, architecture.word_rank or width)
+        self.widen = nn.Linear(architecture.word_rank, width, bias=False) if architecture.word_rank else None
         self.position = nn.Embedding(architecture.positions, width)
         self.token_type = nn.Embedding(types, width) if types else None
         self.norm = nn.LayerNorm(width, eps=architecture.norm_epsilon)
@@ -34,7 +37,8 @@ class Embeddings(nn.Module):
 
     def forward(self, ids: Tensor, type_ids: Tensor | None) -> Tensor:
         """`ids` and `type_ids`: int64 [batch, length]; without type ids all are 0."""
-        summed = self.word(ids) + self.position.weight[: ids.shape[1]]
+        words = self.word(ids) if self.widen is None else self.widen(self.word(ids))
+        summed = words + self.position.weight[: ids.shape[1]]
         if self.token_type is not None:
             summed = summed + self.token_type(torch.zeros_like(ids) if type_ids is None else type_ids)
         normed: Tensor = self.norm(summed)
@@ -43,6 +47,8 @@ class Embeddings(nn.Module):
     def emit(self, graph: GraphBuilder, ids: str, type_ids: str | None) -> str:
         """The same in ONNX; returns the name of the hidden states."""
         summed = graph.node("Gather", [graph.constant(array(self.word.weight), "word.weight"), ids], "word")
+        if self.widen is not None:
+            summed = graph.product(summed, array(self.widen.weight).T, "word.widened")
         if self.token_type is not None and type_ids is not None:
             table = graph.constant(array(self.token_type.weight), "type.weight")
             summed = graph.node("Add", [summed, graph.node("Gather", [table, type_ids], "type")], "word_type")

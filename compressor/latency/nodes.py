@@ -97,11 +97,13 @@ def _feed_forward(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]
 
 def _stem(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     width = shape.embedding or shape.hidden
-    elements = at.tokens * width
+    elements, narrow = at.tokens * width, at.tokens * (shape.word_rank or width)
     tables = 2 + (2 if shape.token_types else 0)  # gather and position; gather and sum of the token types
     embedded: list[Kernel] = [*(_pass(elements) for _ in range(tables)), _pass(elements, function=True)]
     if op.precision is Precision.INT8 and shape.vocabulary >= LEAST_ROWS:
-        embedded += [_pass(elements), _pass(elements), _pass(at.tokens)]  # to float, times the rows' scales
+        embedded += [_pass(narrow), _pass(narrow), _pass(at.tokens)]  # to float, times the rows' scales
+    if shape.word_rank:
+        embedded += _linear(at.tokens, shape.word_rank, width, op.precision)[: 1 + (op.precision is Precision.INT8)]
     if shape.embedding:
         embedded += _linear(at.tokens, width, shape.hidden, op.precision)
     lookups = [_view(), _view()]  # the length, and the rows of the position table

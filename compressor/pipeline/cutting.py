@@ -52,7 +52,7 @@ class Cutter:
         if self.bench.teacher.architecture is None:
             raise no_rung_left(self.bench, self.prepared.workload, self.ladder)
         self.bench.check_training_memory()
-        root, race = self.bench.canonical.architecture, self.bench.request.recipe.race
+        root, race = self.bench.root.architecture, self.bench.request.recipe.race
         self._table(root, tag="")
         self.run.stage("label", Labels, lambda: labelling.label(self.bench))
         assistant = self._assistant(limit_ms, root, tag=f"{tag}-assistant")
@@ -75,7 +75,7 @@ class Cutter:
         shipped = student.student
         if shipped is None:
             raise ValueError("the teacher is no student: nothing of it was trained that could be cut further")
-        root = shipped.source.root if shipped.source else self.bench.canonical.architecture
+        root = shipped.source.root if shipped.source else self.bench.root.architecture
         stem = self._stem(Source(student.tag, shipped.architecture, root), root)
         return self._cut([stem], limit_ms, REPAIR, tag=tag, tails=tails)
 

@@ -18,7 +18,7 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Eviden
     student = candidate.student
     if student is None:
         return Evidence(prepared.lower_bound_ms, tuple(_trials(bench)))
-    tag = student.source.tag if student.source and student.source.root != bench.canonical.architecture else ""
+    tag = student.source.tag if student.source and student.source.root != bench.root.architecture else ""
     table = bench.run.load(f"table{tag}", LatencyTable)
     found = Evidence(
         lower_bound_ms=prepared.lower_bound_ms,

@@ -99,7 +99,7 @@ def make_plan(bench: Workbench) -> Plan:
 
 
 def _score_seconds(bench: Workbench, tokens_per_second: float) -> float:
-    shape, lengths = bench.canonical.architecture, bench.train.lengths
+    shape, lengths = bench.root.architecture, bench.train.lengths
     per_token = SCORING_SHARE / tokens_per_second
     damage = damage_rows(shape) * float(lengths.mean()) * passes_per_row(shape) * per_token
     fitting = min(FITTING_TOKENS, int(lengths.sum())) * FITTING_PASSES * per_token

@@ -177,7 +177,7 @@ def _candidates(
 def _as_assistant(bench: Workbench, candidate: Candidate) -> Assistant | None:
     """A student of the teacher; one of another network has levels of its own and assists nobody."""
     student = candidate.student
-    if student is None or (student.source and student.source.root != bench.canonical.architecture):
+    if student is None or (student.source and student.source.root != bench.root.architecture):
         return None
     return Assistant(str(stages.weights_path(bench, candidate.tag)), student.architecture)
 

@@ -1,6 +1,6 @@
 """The stage that scores cuts, and the text that it and the refits read; scores of a teacher are kept for later runs.
 
-scores/0123456789abcdef.json = digest of teacher, data, columns, seed and rows
+scores/0123456789abcdef.json = digest of teacher, data, columns, seed, rows and the width of the word table
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def _fitting_rows(bench: Workbench, order: NDArray[np.int64]) -> int:
 
 def _batches(bench: Workbench, rows: NDArray[np.int64]) -> Sequence[Batch]:
     """Training text without its labels."""
-    shape = bench.canonical.architecture
+    shape = bench.root.architecture
     outputs = shape.classes if shape.per_token else 1
     return calibration_batches(bench.train.select(rows), pad_id=bench.pad_id, outputs_per_token=outputs)
 
@@ -93,11 +93,12 @@ def _kept(bench: Workbench, count: int, scored: Callable[[], ScoredSpace]) -> Sc
     """The teacher's scores of an earlier run that judged as many rows, else new ones."""
     request = bench.request
     columns = (request.text_columns, request.label_column)
-    key = digest(bench.teacher.digest, bench.data.digest, columns, request.seed, count, METHOD)
+    rank = bench.root.architecture.word_rank
+    key = digest(bench.teacher.digest, bench.data.digest, columns, request.seed, count, METHOD, rank)
     path = bench.cache / SCORES / f"{key}.json"
     if path.exists() and not bench.fresh:
         try:
-            return check_scores(load(ScoredSpace, path), bench.canonical.architecture)
+            return check_scores(load(ScoredSpace, path), bench.root.architecture)
         except CompressorError as error:
             bench.observer.note(f"kept scores cannot be used, cuts are scored anew: {error}")
     space = scored()

@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 
 from compressor.errors import InfeasibleError
 from compressor.pipeline.judging import Judge
+from compressor.pipeline.sizes import room_for_layers
 from compressor.pipeline.stages import source_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.architecture import Architecture, Precision
+from compressor.records.architecture import Architecture, Precision, layers_in_words
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Confirmed, Finalists, Source, check_finalists
 from compressor.records.units import format_ms
 from compressor.search import Searcher, SearchProblem, Solution, finalists, get_searcher
-from compressor.search.caching import search_cached
 from compressor.search.confirm import Confirmation, Trial, confirm
+from compressor.search.sizing import search_within
 from compressor.space import inherit, student_architecture
 
 # Of the time budget: what the finalists of the plain searches may take, at the pace of the first.
@@ -82,7 +83,7 @@ def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, 
     """The architecture whose predicted median keeps a limit, timed once for the record: an assistant is never run."""
     scale = stem.table.calibration.scale
     problem = _problem(bench, stem, median_ms * 1e3 / scale)
-    solution = search_cached(problem, get_searcher(bench.request.search))
+    solution = search_within(problem, get_searcher(bench.request.search))
     summary, reached_ms = _measure(bench, judge, precision, stem)(solution)
     trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
     _reporter(bench, problem.source)(trial)
@@ -105,7 +106,9 @@ def _name(stem: Stem) -> str:
 
 
 def _problem(bench: Workbench, stem: Stem, limit_us: float) -> SearchProblem:
-    return SearchProblem(source_encoder(bench, stem.source).architecture, stem.space, stem.table, limit_us)
+    source = source_encoder(bench, stem.source).architecture
+    most_bytes = room_for_layers(bench, source, stem.table.precision)
+    return SearchProblem(source, stem.space, stem.table, limit_us, most_bytes=most_bytes)
 
 
 def _confirmed(
@@ -139,9 +142,9 @@ def _reporter(bench: Workbench, source: Architecture) -> Callable[[Trial], None]
     def report(trial: Trial) -> None:
         bench.run.measured("search", "trial", trial)
         bench.observer.note(
-            f"built {_in_words(source.with_layers(trial.solution.widths))}: predicted "
+            f"built {layers_in_words(trial.solution.widths)}: predicted "
             f"{format_ms(trial.predicted_ms)}, measured {format_ms(trial.latency.p50_ms)}; "
-            f"{format_ms(trial.reached_ms)} with the longest tail so far"
+            f"{format_ms(trial.reached_ms)} with the planned tail"
         )
 
     return report
@@ -170,7 +173,3 @@ def _distinct(found: dict[str, Confirmed]) -> Finalists:
         first.setdefault((student.source, student.architecture), name)
     names = tuple(first.values())
     return Finalists(names, tuple(found[name] for name in names))
-
-
-def _in_words(shape: Architecture) -> str:
-    return " ".join(f"{layer.heads}/{layer.neurons}" for layer in shape.layers)

@@ -28,12 +28,14 @@ from compressor.records.stages import (
     check_ladder,
     check_prepared,
 )
-from compressor.records.units import format_ms
+from compressor.records.units import format_bytes, format_ms
 from compressor.search.ladder import climb
 from compressor.space import inherit
 from compressor.tasks import default_length, get_metric, length_summary, points
 
 PROBE_SECONDS = 1.0
+# A size that is offered as feasible must leave room for some layers.
+SIZE_MARGIN = 1.2
 
 
 def prepare(bench: Workbench) -> Prepared:
@@ -69,8 +71,8 @@ def workload_of(bench: Workbench) -> Workload:
 def smallest_student(bench: Workbench) -> Encoder:
     """One head in the first layer, nothing else: what no student can be faster than."""
     nothing = LayerCut((), ())
-    layers = len(bench.canonical.architecture.layers)
-    return inherit(bench.canonical.encoder, Cut((LayerCut((0,), ()), *(nothing,) * (layers - 1))))
+    layers = len(bench.root.architecture.layers)
+    return inherit(bench.root, Cut((LayerCut((0,), ()), *(nothing,) * (layers - 1))))
 
 
 def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
@@ -78,11 +80,10 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
     if bench.teacher.architecture is None:
         return None
     smallest = smallest_student(bench)
-    reached = float("inf")
-    for precision in bench.request.precisions:
-        model = apply_precision(smallest.emit(), precision).SerializeToString()
-        _, reached_ms = fresh_percentile(bench, model, CompileOptions(workload.threads), workload, PROBE_SECONDS)
-        reached = min(reached, reached_ms)
+    models = [apply_precision(smallest.emit(), p).SerializeToString() for p in bench.request.precisions]
+    _check_size(bench, min(map(len, models)))
+    options = CompileOptions(workload.threads)
+    reached = min(fresh_percentile(bench, model, options, workload, PROBE_SECONDS)[1] for model in models)
     limit_ms = bench.request.budget.max_latency_ms
     if limit_ms is not None and reached > limit_ms:
         raise InfeasibleError(
@@ -92,6 +93,17 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
             cost=_cost_in_words(bench, smallest),
         )
     return reached
+
+
+def _check_size(bench: Workbench, smallest: int) -> None:
+    """Refuse a size that nothing can keep."""
+    most, tokenizer = bench.request.budget.max_size_bytes, tokenizer_bytes(bench.teacher.folder)
+    if most is not None and smallest + tokenizer > most:
+        raise InputError(
+            f"--max-size {format_bytes(most)} cannot be kept: the smallest student, one head of the teacher, takes "
+            f"{format_bytes(smallest)}, and its tokenizer {format_bytes(tokenizer)}; give at least "
+            f"{format_bytes(SIZE_MARGIN * (smallest + tokenizer))}"
+        )
 
 
 def _cost_in_words(bench: Workbench, student: Encoder) -> str:
@@ -162,7 +174,7 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder, root: Arch
 def source_encoder(bench: Workbench, source: Source | None) -> Encoder:
     """What is cut; None = the teacher."""
     if source is None:
-        return bench.canonical.encoder
+        return bench.root
     return load_encoder(source.architecture, weights_path(bench, source.tag))
 
 

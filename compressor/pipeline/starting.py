@@ -19,7 +19,7 @@ from compressor.teachers import FAMILIES, load_base, read_config
 def assistant(bench: Workbench, given: Assistant, *, tag: str) -> Source:
     """A student of a higher limit, in this run's folder."""
     shutil.copyfile(given.weights, weights_path(bench, tag))
-    return Source(tag, given.architecture, bench.canonical.architecture)
+    return Source(tag, given.architecture, bench.root.architecture)
 
 
 def start(bench: Workbench, folder: Path, *, tag: str) -> tuple[Architecture, Path]:
@@ -46,7 +46,7 @@ def start(bench: Workbench, folder: Path, *, tag: str) -> tuple[Architecture, Pa
 
 def _check(bench: Workbench, folder: Path, shape: Architecture) -> None:
     """The student gets the teacher's tokens, as many as its engine takes."""
-    teacher = bench.canonical.architecture
+    teacher = bench.root.architecture
     if shape.positions < teacher.positions:
         raise InputError(
             f"--start {folder}: expected at least the teacher's {teacher.positions} positions, found {shape.positions}"

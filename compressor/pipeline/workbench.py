@@ -13,7 +13,10 @@ import onnx
 from numpy.typing import NDArray
 
 from compressor.distill.recipe import ranks_on
+from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
+from compressor.export import tokenizer_bytes
+from compressor.latency.work import BYTES
 from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
 from compressor.precision import apply_precision
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
@@ -27,6 +30,7 @@ from compressor.records.serial import digest, file_digest
 from compressor.records.store import RunFolder
 from compressor.records.task import AGREEMENT
 from compressor.runtimes import Device, Feeds, open_device
+from compressor.space.factorising import affordable_rank, factorise
 from compressor.tasks import (
     UNLABELLED,
     Split,
@@ -152,6 +156,20 @@ class Workbench:
         if isinstance(self.teacher, ForeignTeacher):
             raise BorderError(f"{self.teacher.folder} has no canonical encoder")
         return self.teacher
+
+    @cached_property
+    def root(self) -> Encoder:
+        """What is cut: the teacher's encoder, with a narrower word table where `--max-size` leaves no room for it."""
+        encoder, most = self.canonical.encoder, self.request.budget.max_size_bytes
+        if most is None:
+            return encoder
+        value_bytes = BYTES[Precision.INT8 if Precision.INT8 in self.request.precisions else Precision.FP32]
+        room = max(0, most - tokenizer_bytes(self.teacher.folder))
+        rank = affordable_rank(encoder.architecture, room, value_bytes=value_bytes)
+        if rank is None:
+            return encoder
+        counts = np.bincount(self.corpus.ids, minlength=encoder.architecture.vocabulary)
+        return factorise(encoder, rank, counts)
 
     @cached_property
     def tokenizer(self) -> TextTokenizer:

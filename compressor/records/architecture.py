@@ -52,6 +52,7 @@ class Architecture:
         head_activation: Between the two products of the classification head.
         relative_buckets: Buckets of a learned bias on relative positions, per head; 0 = none.
         per_token: The classifier reads every token, without a pooler; else the first token, through one.
+        word_rank: Width of the word table, widened by a product without bias to that of the other tables; None = theirs.
     """
 
     layers: tuple[Layer, ...]
@@ -67,6 +68,7 @@ class Architecture:
     head_activation: HeadActivation = "tanh"
     relative_buckets: int = 0
     per_token: bool = False
+    word_rank: int | None = None
 
     @property
     def kind(self) -> TaskKind:
@@ -156,7 +158,8 @@ def check_architecture(architecture: Architecture) -> Architecture:
             raise BorderError(f"layer {index} of {architecture} has no width: drop it from `layers` instead")
     embedding = architecture.hidden if architecture.embedding is None else architecture.embedding
     sizes = (architecture.hidden, architecture.head_size, architecture.vocabulary, architecture.positions, embedding)
-    if min(*sizes, architecture.classes) < 1 or architecture.token_types < 0:
+    rank = 1 if architecture.word_rank is None else architecture.word_rank
+    if min(*sizes, architecture.classes, rank) < 1 or architecture.token_types < 0:
         raise BorderError(f"every size of an architecture must be at least 1 (token types: 0), got {architecture}")
     return architecture
 

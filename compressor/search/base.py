@@ -1,9 +1,11 @@
 """What a search is given and what it gives back."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from compressor.latency import operations
 from compressor.records.architecture import Architecture, Layer, OpKey
 from compressor.records.latency import LatencyTable
 from compressor.records.score import ScoredSpace
@@ -19,6 +21,8 @@ class SearchProblem:
         table: Costs of the ops.
         limit_us: Largest sum of costs.
         uncached_share: Share of the weights that come from main memory, which the costs depend on.
+        most_bytes: Of the weights of all layers.
+        byte_price: Damage that a byte of weights counts as.
     """
 
     source: Architecture
@@ -26,6 +30,8 @@ class SearchProblem:
     table: LatencyTable
     limit_us: float
     uncached_share: float = 0.0
+    most_bytes: float = math.inf
+    byte_price: float = 0.0
 
     @cached_property
     def _costs(self) -> dict[OpKey, float]:
@@ -40,6 +46,15 @@ class SearchProblem:
         if op not in self._costs:
             self._costs[op] = self.table.cost(op, self.uncached_share).value_us
         return self._costs[op]
+
+    def price(self, op: OpKey) -> float:
+        """Damage that the weights of an op count as."""
+        return self.byte_price * self.table.entry(op).weight_bytes if self.byte_price else 0.0
+
+    def layer_bytes(self, widths: tuple[Layer, ...]) -> int:
+        """Of the weights of all layers with these widths."""
+        _, *ops = operations(self.source.with_layers(widths), self.table.precision)
+        return sum(self.table.entry(op).weight_bytes for op in ops)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from compressor.errors import InfeasibleError
 from compressor.latency import recalibrated
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.search.base import Searcher, SearchProblem, Solution
-from compressor.search.caching import search_cached
+from compressor.search.sizing import search_within
 
 MAX_ROUNDS = 6
 # Share of the limit that the planned percentile should take: below it accuracy is given away, above it the promise is
@@ -90,7 +90,7 @@ def confirm(
         scale = problem.table.calibration.scale
         per_us = tail * scale / USED_TARGET / 1e3  # planned milliseconds per microsecond of the table
         try:
-            solution = search_cached(replace(problem, limit_us=limit_ms / per_us), search)
+            solution = search_within(replace(problem, limit_us=limit_ms / per_us), search)
         except InfeasibleError as error:
             if kept is not None:
                 break

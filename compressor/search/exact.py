@@ -16,6 +16,7 @@ has the last attention; the programme is solved once for each such layer and the
 same loop only sees to it that an attention is left. Same idea as SPDY (Frantar and Alistarh 2022, section 3.2).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 
 from compressor.errors import InfeasibleError
 from compressor.latency import attention_op, feed_forward_op, stem_op
-from compressor.records.architecture import Layer
+from compressor.records.architecture import Layer, OpKey
+from compressor.records.score import UnitScore
 from compressor.search.base import SearchProblem, Solution
 
 BINS = 4000
@@ -31,7 +33,7 @@ BINS = 4000
 
 @dataclass(frozen=True)
 class _Choices:
-    """One sub-layer: widths, costs in microseconds and damages, [levels] each."""
+    """One sub-layer: widths, costs in microseconds, and damages with the price of the weights, [levels] each."""
 
     widths: tuple[int, ...]
     costs: NDArray[np.float64]
@@ -77,24 +79,21 @@ def _possible_last(problem: SearchProblem) -> list[int]:
 
 def _blocks(problem: SearchProblem, last: int) -> list[_Choices]:
     """Sub-layers in order, when layer `last` has the last attention."""
-    space, shape, precision = problem.space, problem.source, problem.table.precision
+    shape, precision, blocks = problem.source, problem.table.precision, []
 
-    def cost(kind: str, width: int, *, first: bool) -> float:
-        if width == 0:
-            return 0.0
-        make = attention_op if kind == "attention" else feed_forward_op
-        return problem.cost_us(make(shape, width, precision, first_token=first))
+    def choices(make: Callable[..., OpKey], score: UnitScore, levels: Sequence[int], *, first: bool) -> _Choices:
+        widths = tuple(score.levels[k] for k in levels)
+        ops = [make(shape, width, precision, first_token=first) if width else None for width in widths]
+        costs = np.array([problem.cost_us(op) if op else 0.0 for op in ops])
+        damages = [score.damage[k] + (problem.price(op) if op else 0.0) for k, op in zip(levels, ops, strict=True)]
+        return _Choices(widths, costs, np.array(damages))
 
-    blocks = []
     first_from = len(shape.layers) if shape.per_token else last
-    for index, score in enumerate(space.layers):
+    for index, score in enumerate(problem.space.layers):
         allowed = [k for k, heads in enumerate(score.heads.levels) if _allowed(heads, index, last)]
-        heads = tuple(score.heads.levels[k] for k in allowed)
-        head_costs = np.array([cost("attention", h, first=index == first_from) for h in heads])
-        blocks.append(_Choices(heads, head_costs, np.array([score.heads.damage[k] for k in allowed])))
-        neurons = score.neurons.levels
-        neuron_costs = np.array([cost("feed_forward", n, first=index >= first_from) for n in neurons])
-        blocks.append(_Choices(neurons, neuron_costs, np.array(score.neurons.damage)))
+        blocks.append(choices(attention_op, score.heads, allowed, first=index == first_from))
+        every = range(len(score.neurons.levels))
+        blocks.append(choices(feed_forward_op, score.neurons, every, first=index >= first_from))
     return blocks
 
 

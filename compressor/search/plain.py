@@ -6,6 +6,7 @@ that an exact search finds (benchmarks/log.md), so uniform widths of several dep
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -60,7 +61,7 @@ def fewer_layers_search(problem: SearchProblem) -> Solution:
     whole = problem.space.widths
     for depth in range(len(whole), 0, -1):
         solution = _of(problem, {index: whole[index] for index in evenly_spaced(len(whole), depth)})
-        if solution.cost_us <= problem.limit_us:
+        if _fits(problem, solution):
             return solution
     last = len(whole) - 1
     shares = np.linspace(0, 1, SHARES, endpoint=False)[1:]
@@ -75,7 +76,7 @@ def evenly_spaced(layers: int, depth: int) -> tuple[int, ...]:
 
 
 def _best(problem: SearchProblem, solutions: Iterator[Solution]) -> Solution:
-    fitting = [solution for solution in solutions if solution.cost_us <= problem.limit_us]
+    fitting = [solution for solution in solutions if _fits(problem, solution)]
     if not fitting:
         raise InfeasibleError(
             f"no plain architecture runs within {problem.limit_us / 1e3:.4g} ms here",
@@ -83,6 +84,11 @@ def _best(problem: SearchProblem, solutions: Iterator[Solution]) -> Solution:
             cost="nearly everything that the teacher knows",
         )
     return min(fitting, key=lambda solution: solution.damage)
+
+
+def _fits(problem: SearchProblem, solution: Solution) -> bool:
+    within = solution.cost_us <= problem.limit_us
+    return within and (problem.most_bytes == math.inf or problem.layer_bytes(solution.widths) <= problem.most_bytes)
 
 
 def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution]:
