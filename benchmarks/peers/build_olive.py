@@ -1,6 +1,6 @@
 """Olive: conversion, transformer fusions, dynamic int8; as a configuration, since its own presets ask a hub.
 
-    python build_olive.py TEACHER CALIBRATION.tsv OUTPUT
+python build_olive.py TEACHER CALIBRATION.tsv OUTPUT
 """
 
 import json
@@ -33,7 +33,10 @@ def main() -> None:
     """`plain-int8.onnx` and `fused-int8.onnx`."""
     teacher, _, output = map(Path, sys.argv[1:])
     config = json.loads((teacher / "config.json").read_text(encoding="utf-8"))
-    system = {"type": "LocalSystem", "accelerators": [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}]}
+    system = {
+        "type": "LocalSystem",
+        "accelerators": [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}],
+    }
     for name, fused in (("plain", False), ("fused", True)):
         folder = output / name
         job = {

@@ -1,6 +1,6 @@
 """ONNX Runtime's own tools: torch's exporter, the BERT optimiser, dynamic quantisation per channel.
 
-    python build_onnxruntime.py TEACHER CALIBRATION.tsv OUTPUT
+python build_onnxruntime.py TEACHER CALIBRATION.tsv OUTPUT
 """
 
 import sys

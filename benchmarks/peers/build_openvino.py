@@ -1,6 +1,6 @@
 """OpenVINO: conversion, and NNCF's int8 calibrated on training text.
 
-    python build_openvino.py TEACHER CALIBRATION.tsv OUTPUT
+python build_openvino.py TEACHER CALIBRATION.tsv OUTPUT
 """
 
 import sys

@@ -1,6 +1,6 @@
 """optimum: export, and dynamic quantisation for AVX-512 VNNI, with and without its optimiser.
 
-    python build_optimum.py TEACHER CALIBRATION.tsv OUTPUT
+python build_optimum.py TEACHER CALIBRATION.tsv OUTPUT
 """
 
 import shutil

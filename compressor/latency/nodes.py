@@ -5,7 +5,7 @@ A test counts nodes, operations and constants against the emitted graphs.
 """
 
 from compressor.latency.work import FLOAT_BYTES, Elementwise, Kernel, Positions, Product, linear, positions
-from compressor.precision.int8_dynamic import LEAST_ROWS
+from compressor.precision.int8_weights import LEAST_ROWS
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.records.promise import Workload
 

@@ -19,11 +19,15 @@ class CompileOptions:
         threads: Intra-op threads.
         disabled_fusions: Names of the runtime's own fusions that are switched off.
         optimise: False for a graph that already went through the runtime's optimiser.
+        runtime: Which of the target's runtimes.
+        shapes: [batch, length] of the inputs that the engine is compiled for, by runtimes that want to know them.
     """
 
     threads: int
     disabled_fusions: tuple[str, ...] = ()
     optimise: bool = True
+    runtime: str = "onnxruntime"
+    shapes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

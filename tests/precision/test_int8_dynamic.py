@@ -12,7 +12,7 @@ from tiny_models import onnx_logits, random_encoder, tiny
 
 from compressor.encoder import FLOAT, INT64, GraphBuilder
 from compressor.precision import int8_dynamic
-from compressor.precision.int8_dynamic import LEAST_ROWS, LEVELS, quantise_table, quantise_weight
+from compressor.precision.int8_weights import LEAST_ROWS, LEVELS, quantise_table, quantise_weight
 
 F32 = NDArray[np.float32]
 

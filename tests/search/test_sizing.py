@@ -8,7 +8,7 @@ import pytest
 from search_problems import architectures, damage, fits, problem
 
 from compressor.errors import InfeasibleError
-from compressor.search import SearchProblem, Searcher, exact_search, get_searcher
+from compressor.search import Searcher, SearchProblem, exact_search, get_searcher
 from compressor.search.exact import BINS
 from compressor.search.sizing import search_within
 

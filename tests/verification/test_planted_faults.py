@@ -8,7 +8,7 @@ from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.export.graphs import final_graph
 from compressor.pipeline.blocks import check_blocks, differences
-from compressor.precision.int8_dynamic import LEAST_ROWS
+from compressor.precision.int8_weights import LEAST_ROWS
 from compressor.records.architecture import Architecture, Precision
 from compressor.runtimes import Device, open_device
 from compressor.verification.quantised import check_int8
