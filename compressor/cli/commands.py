@@ -39,7 +39,7 @@ def compress(
     batch: Annotated[int, typer.Option(help="Rows per run.")] = 1,
     sequence_length: Annotated[int | None, typer.Option(help="Tokens per row; left out: from the data.")] = None,
     threads: Annotated[int | None, typer.Option(help="Left out: all that the process may use.")] = None,
-    precision: Annotated[str, typer.Option(help="Those allowed.")] = "fp32,int8",
+    precision: Annotated[str, typer.Option(help="Those allowed.")] = "fp32,int8,int8-static",
     max_accuracy_drop: Annotated[float | None, typer.Option(help="Points below the teacher; left out: 1.")] = None,
     min_agreement: Annotated[str | None, typer.Option(help="In its place: 98% of the teacher's answers.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Engine and tokenizer, such as 20MB.")] = None,
@@ -268,8 +268,8 @@ def verify(
     here, changes = fingerprint(), []
     if manifest.device != here.key:
         changes.append(f"the bundle was verified on another device, or with other cores: {manifest.device_model}")
-    if manifest.runtime != device.runtime:
-        changes.append(f"the bundle was verified with {manifest.runtime}, here is {device.runtime}")
+    if manifest.runtime != (runtime := device.runtime_of(manifest.options)):
+        changes.append(f"the bundle was verified with {manifest.runtime}, here is {runtime}")
     print_verification(verification, changes, here, steadiness_notes(here), as_json=as_json)
     return int(exit_code(verification.verdict))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from compressor.records.architecture import OpKey, Precision
 from compressor.records.promise import Workload
 
-BYTES = {Precision.FP32: 4, Precision.INT8: 1}
+BYTES = {Precision.FP32: 4, Precision.INT8: 1, Precision.INT8_STATIC: 1}
 FLOAT_BYTES = BYTES[Precision.FP32]
 
 
@@ -105,7 +105,7 @@ def linear(rows: int, inner: int, columns: int, precision: Precision, activation
         precision: Of the matrix.
         activation: Bytes per element of input and result.
     """
-    vectors = 2 if precision is Precision.INT8 else 1
+    vectors = 1 if precision is Precision.FP32 else 2
     weights = BYTES[precision] * inner * columns + vectors * FLOAT_BYTES * columns
     moved = activation * rows * (inner + columns)
     return Product(rows, inner, columns, precision, weight_bytes=weights, activation_bytes=moved)

@@ -51,7 +51,7 @@ def check_graphs(
     if isinstance(encoder, Encoder):
         for batch in (real, _made_up(encoder.architecture, bench.pad_id, bench.request.seed)):
             check_blocks(encoder, fp32, {name: batch[name] for name in encoder.inputs}, bench.device)
-    if precision is Precision.INT8:
+    if precision is not Precision.FP32:
         check_int8(model, fp32, bench.device)
     return _emitted_difference(bench, encoder, fp32, real)
 

@@ -30,7 +30,6 @@ from compressor.pipeline.stages import (
     weights_path,
 )
 from compressor.pipeline.workbench import Workbench
-from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture
 from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, Source, check_raced
 from compressor.records.training import TrainPlan
@@ -128,7 +127,7 @@ def distil(
         note=bench.observer.note,
     )
     rung, student = ladder.fastest, load_encoder(shape, weights_path(bench, tag))
-    model = apply_precision(student.emit(), rung.precision).SerializeToString()
+    model = bench.quantised(student, rung.precision).model.SerializeToString()
     drop = selection_drop(bench, model, rung.options, rung.precision)
     bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
     return Distilled(steps, speed, drop)

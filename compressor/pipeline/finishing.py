@@ -1,5 +1,6 @@
 """The stages behind the choice: export a candidate, verify its files, compare it with what users know."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,18 +24,19 @@ from compressor.export import (
     write_models,
     write_texts,
 )
-from compressor.export.graphs import final_graph
+from compressor.export.graphs import checked, final_graph
 from compressor.pipeline.checking import check_files, check_graphs
 from compressor.pipeline.evidence import gather
 from compressor.pipeline.stages import student_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision
-from compressor.records.latency import LatencySummary
+from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Workload
 from compressor.records.results import EAGER, ROW_NAMES, Manifest, Report, Row, StageTime, Verification
 from compressor.records.serial import save
 from compressor.records.stages import Candidate, Comparison, Ladder, Prepared, Rung
 from compressor.report.page import read_answers, render_page
+from compressor.runtimes.local import OPENVINO
 from compressor.runtimes.statistics import summarise
 from compressor.search.ladder import fresh_latency
 from compressor.tasks import get_metric, metric_interval, points
@@ -43,6 +45,8 @@ from compressor.teachers.eager import eager_baseline
 from compressor.verification import read_manifest, verify_bundle
 
 COMPARE_SECONDS = 2.0
+# Lengths that an engine is compiled for: the workload's, and parts of it for shorter inputs.
+PARTS_OF_LENGTH = (1, 2, 4)
 
 
 def bundle_folder(bench: Workbench, candidate: Candidate) -> Path:
@@ -55,9 +59,10 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     folder = bundle_folder(bench, candidate)
     encoder = _encoder(bench, candidate)
     shape = candidate.student.architecture if candidate.student else bench.teacher.architecture
-    model, fp32 = final_graph(encoder, candidate.precision), final_graph(encoder, Precision.FP32)
+    model = checked(bench.quantised(encoder, candidate.precision).model, candidate.precision)
+    fp32 = final_graph(encoder, Precision.FP32)
     emitted_difference = check_graphs(bench, encoder, fp32, model, candidate.precision)
-    options = write_models(folder, model, bench.device, candidate.options)
+    options = write_models(folder, model, bench.device, _for_use(candidate.options, prepared.workload))
     write_texts(folder, bench.teacher.folder, bench.config(), shape)
     check_files(bench, folder, options, candidate.precision)
     tokens = bench.evaluation.tokens
@@ -74,7 +79,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         files={},
         engine=ENGINE,
         inputs=encoder.inputs,
-        runtime=bench.device.runtime,
+        runtime=bench.device.runtime_of(options),
         options=options,
         device=bench.device_fingerprint.key,
         device_model=bench.device_fingerprint.model,
@@ -91,6 +96,14 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         seed=bench.request.seed,
     )
     return write_manifest(folder, manifest)
+
+
+def _for_use(options: CompileOptions, workload: Workload) -> CompileOptions:
+    """Options of an engine for inputs of any length: a few shapes are compiled, where the runtime wants to know them."""
+    if options.runtime != OPENVINO:
+        return options
+    lengths = {max(1, workload.sequence_length // part) for part in PARTS_OF_LENGTH}
+    return replace(options, shapes=tuple((workload.batch, length) for length in sorted(lengths)))
 
 
 def _encoder(bench: Workbench, candidate: Candidate) -> Encoder | ForeignModel:

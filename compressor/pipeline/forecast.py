@@ -51,9 +51,9 @@ class Forecast:
 def forecast(bench: Workbench) -> Forecast:
     """Time every rung at the workload of the promise, in this process."""
     workload = workload_of(bench)
-    models = {ROW_NAMES[precision]: bench.teacher_model(precision) for precision in bench.request.precisions}
+    models = {ROW_NAMES[precision]: bench.teacher_model(precision) for precision in bench.precisions}
     if bench.teacher.architecture is not None:
-        smallest = apply_precision(smallest_student(bench).emit(), bench.request.precisions[-1])
+        smallest = apply_precision(smallest_student(bench).emit(), bench.precisions[-1])
         models[SMALLEST] = smallest.SerializeToString()
     feeds, options = bench.feeds(workload), CompileOptions(workload.threads)
     timings = time_interleaved(

@@ -15,7 +15,7 @@ from compressor.pipeline.percentile import NEAREST_MARGIN, fresh_percentile
 from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
-from compressor.precision import PASSES, apply_precision
+from compressor.precision import apply_precision
 from compressor.profiles import steadiness_notes
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions, LatencyTable
@@ -80,7 +80,7 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
     if bench.teacher.architecture is None:
         return None
     smallest = smallest_student(bench)
-    models = [apply_precision(smallest.emit(), p).SerializeToString() for p in bench.request.precisions]
+    models = [apply_precision(smallest.emit(), p).SerializeToString() for p in bench.precisions]
     _check_size(bench, min(map(len, models)))
     options = CompileOptions(workload.threads)
     reached = min(fresh_percentile(bench, model, options, workload, PROBE_SECONDS)[1] for model in models)
@@ -135,8 +135,8 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
 def _rung_models(bench: Workbench) -> dict[Precision, bytes]:
     """The teacher in the wanted precisions; a pass that finds nothing to change in a graph gives no rung."""
     models: dict[Precision, bytes] = {}
-    for precision in bench.request.precisions:
-        result = PASSES[precision](bench.teacher_graph)
+    for precision in bench.precisions:
+        result = bench.quantised(bench.teacher.encoder, precision)
         if result.modified or precision is Precision.FP32:
             models[precision] = result.model.SerializeToString()
         else:
@@ -158,7 +158,7 @@ def build_table(bench: Workbench, prepared: Prepared, ladder: Ladder, root: Arch
     rung = ladder.fastest
     conditions = TableConditions(
         device=bench.device_fingerprint.key,
-        runtime=bench.device.runtime,
+        runtime=bench.device.runtime_of(rung.options),
         teacher=root,
         precision=rung.precision,
         options=rung.options,

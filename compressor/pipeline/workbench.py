@@ -16,9 +16,11 @@ from compressor.distill.recipe import ranks_on
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.export import tokenizer_bytes
+from compressor.export.graphs import Emitting
 from compressor.latency.work import BYTES
 from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
-from compressor.precision import apply_precision
+from compressor.precision import PASSES, PassResult, Ranges
+from compressor.precision.calibration import measured_ranges
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
@@ -136,6 +138,12 @@ class Workbench:
         """Estimated memory of a run that trains a student."""
         return training_bytes(self.weight_bytes, ranks=ranks_on(self.device_fingerprint.usable_cores))
 
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Those that may be used and that a runtime of the target is fast in."""
+        wanted = self.request.precisions
+        return tuple(p for p in wanted if p is not Precision.INT8_STATIC or self.device.static)
+
     @cached_property
     def threads(self) -> int:
         """Of the engine."""
@@ -163,7 +171,7 @@ class Workbench:
         encoder, most = self.canonical.encoder, self.request.budget.max_size_bytes
         if most is None:
             return encoder
-        value_bytes = BYTES[Precision.INT8 if Precision.INT8 in self.request.precisions else Precision.FP32]
+        value_bytes = min(BYTES[precision] for precision in self.precisions)
         room = max(0, most - tokenizer_bytes(self.teacher.folder))
         rank = affordable_rank(encoder.architecture, room, value_bytes=value_bytes)
         if rank is None:
@@ -266,8 +274,15 @@ class Workbench:
 
     def teacher_model(self, precision: Precision) -> bytes:
         """The teacher in a precision, serialised."""
-        model: bytes = apply_precision(self.teacher_graph, precision).SerializeToString()
+        model: bytes = self.quantised(self.teacher.encoder, precision).model.SerializeToString()
         return model
+
+    def quantised(self, encoder: Emitting, precision: Precision) -> PassResult:
+        """The graph of a model in a precision, with ranges that were measured on training text where it needs some."""
+        ranges: Ranges | None = None
+        if precision is Precision.INT8_STATIC:
+            ranges = measured_ranges(encoder.emit(), self.train, pad_id=self.pad_id)
+        return PASSES[precision](encoder.emit(), ranges)
 
     def feeds(self, workload: Workload) -> list[Feeds]:
         """Inputs of the promised shape."""

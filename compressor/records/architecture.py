@@ -18,10 +18,11 @@ OpKind = Literal["stem", "attention", "feed_forward"]
 
 
 class Precision(StrEnum):
-    """Arithmetic of the matrix products: float32, or int8 with activations quantised at run time."""
+    """Arithmetic of the matrix products: float32, or int8 with activations quantised at run time or by constants."""
 
     FP32 = "fp32"
     INT8 = "int8"
+    INT8_STATIC = "int8-static"
 
 
 @dataclass(frozen=True)

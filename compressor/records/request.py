@@ -57,7 +57,7 @@ class CompressRequest:
     batch: int = 1
     sequence_length: int | None = None
     threads: int | None = None
-    precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
+    precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8, Precision.INT8_STATIC)
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
     task: TaskKind | None = None

@@ -120,7 +120,7 @@ class Verification:
 
 # Names of the rows that every report has, where they could be measured.
 EAGER, COMPILED = "teacher, eager PyTorch", "teacher, fp32 compiled"
-ROW_NAMES = {Precision.FP32: COMPILED, Precision.INT8: "teacher, int8"}
+ROW_NAMES = {Precision.FP32: COMPILED, Precision.INT8: "teacher, int8", Precision.INT8_STATIC: "teacher, int8 static"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Of Okabe and Ito (2008), told apart with any colour vision.
-COLOURS = {Precision.FP32: "#0072B2", Precision.INT8: "#D55E00"}
+COLOURS = {Precision.FP32: "#0072B2", Precision.INT8: "#D55E00", Precision.INT8_STATIC: "#009E73"}
 PANEL_INCHES = (3.0, 2.15)
 TITLE_INCHES, TITLE_POINTS, CHARACTERS_PER_INCH = 0.9, 11, 9
 # Name, attribute of an entry, line, fill of the markers (None: as the line).

@@ -54,6 +54,13 @@ class Device(Protocol):
     def evict(self) -> object:
         """Push everything out of the processor's caches, so that the next run reads its weights from memory."""
 
+    @property
+    def static(self) -> bool:
+        """It has a runtime that is fastest with activations quantised by constants."""
+
+    def runtime_of(self, options: CompileOptions) -> str:
+        """Name and version of what runs a graph that is compiled in this way."""
+
     def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
         """The compile options worth measuring."""
 

@@ -74,6 +74,7 @@ class FakeDevice:
 
     runtime: str = "fake 1"
     shared: bool = False
+    static: bool = False
 
     def __init__(self, *, noise: float = 0.0, seed: int = 0) -> None:
         self.clock = VirtualClock()
@@ -98,6 +99,11 @@ class FakeDevice:
     def evict(self) -> object:
         """See `Device`; the fake has no caches."""
         return None
+
+    def runtime_of(self, options: CompileOptions) -> str:
+        """See `Device`."""
+        del options
+        return self.runtime
 
     def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
         """See `Device`."""

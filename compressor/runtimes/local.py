@@ -1,25 +1,29 @@
-"""This machine as a device: ONNX Runtime on its CPU, fresh processes for what is promised."""
+"""This machine as a device: its CPU, driven by ONNX Runtime or OpenVINO; fresh processes for what is promised."""
 
 import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.errors import UnavailableError
 from compressor.profiles import check_threads, fingerprint, last_level_cache_bytes, usable_threads
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
-from compressor.runtimes.base import Clock, Feeds
+from compressor.runtimes.base import Clock, Engine, Feeds
 from compressor.runtimes.fresh import fresh_processes
 from compressor.runtimes.samples import Samples
 
 YARDSTICK_ROUNDS = 160
 LINE_BYTES, LINE_NUMBERS, PIECE_LINES = 64, 8, 4096  # a cache line, the float64 numbers in it
 WORKER = "compressor.runtimes.worker"
+OPENVINO = "openvino"
 
 
 class LocalDevice:
@@ -68,18 +72,33 @@ class LocalDevice:
     def _ballast(self) -> NDArray[np.float64]:
         return np.ones(2 * last_level_cache_bytes() // 8)
 
+    @property
+    def static(self) -> bool:
+        """See `Device`."""
+        return find_spec(OPENVINO) is not None
+
+    def runtime_of(self, options: CompileOptions) -> str:
+        """See `Device`."""
+        return _openvino().RUNTIME if options.runtime == OPENVINO else self.runtime
+
     def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
         """See `Device`."""
-        return onnxruntime_cpu.option_variants(threads)
+        fused = (CompileOptions(threads, runtime=OPENVINO),) if find_spec(OPENVINO) else ()
+        return (*onnxruntime_cpu.option_variants(threads), *fused)
 
-    def compile(self, model: bytes | Path, options: CompileOptions) -> onnxruntime_cpu.OnnxRuntimeEngine:
+    def compile(self, model: bytes | Path, options: CompileOptions) -> Engine:
         """See `Device`."""
         check_threads(options.threads, usable_threads())
+        if options.runtime == OPENVINO:
+            return _openvino().compile_model(model, options)  # type: ignore[no-any-return]
         return onnxruntime_cpu.compile_model(model, options)
 
     def save_engine(self, model: bytes, options: CompileOptions, path: Path) -> CompileOptions:
-        """See `Device`."""
+        """See `Device`; OpenVINO's optimiser runs when a file is loaded."""
         check_threads(options.threads, usable_threads())
+        if options.runtime == OPENVINO:
+            path.write_bytes(model)
+            return options
         onnxruntime_cpu.compile_model(model, options, save=path)
         return CompileOptions(options.threads, optimise=False)
 
@@ -90,3 +109,18 @@ class LocalDevice:
         check_threads(options.threads, usable_threads())
         spec = {"model": str(model.resolve()), "options": asdict(options), "seconds": seconds / processes}
         return fresh_processes(WORKER, spec, feeds, processes=processes)
+
+
+def _openvino() -> ModuleType:
+    """The adapter, which is imported only where it is used.
+
+    Raises:
+        UnavailableError: The runtime is not installed.
+    """
+    try:
+        from compressor.runtimes import openvino_cpu
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            "this engine runs in OpenVINO, which is not installed: pip install 'compressor[openvino]'"
+        ) from error
+    return openvino_cpu

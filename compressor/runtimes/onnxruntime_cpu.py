@@ -11,7 +11,8 @@ from compressor.records.latency import CompileOptions
 from compressor.runtimes.base import Feeds
 
 PROVIDER = "CPUExecutionProvider"
-RUNTIME = f"onnxruntime {ort.__version__}"
+NAME = "onnxruntime"
+RUNTIME = f"{NAME} {ort.__version__}"
 
 # Measured to be slower than the nodes that they replace on some CPUs, so tried on and off.
 OPTIONAL_FUSIONS = ("SkipLayerNormFusion",)
@@ -32,6 +33,10 @@ class OnnxRuntimeEngine:
         """See `Engine`."""
         logits: NDArray[np.float32] = self._session.run(self._outputs, feeds)[0]
         return logits
+
+    def run_all(self, feeds: Feeds) -> dict[str, NDArray[np.float32]]:
+        """Every output of the graph by its name."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
 
 
 def option_variants(threads: int) -> tuple[CompileOptions, ...]:

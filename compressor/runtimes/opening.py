@@ -16,7 +16,8 @@ def _fake() -> Device:
     return FakeDevice(noise=0.01)
 
 
-DEVICES = {"onnxruntime": _local, "fake": _fake}
+# What a bundle names as its runtime too.
+DEVICES = {"onnxruntime": _local, "openvino": _local, "fake": _fake}
 
 
 def open_device(runtime: str) -> Device:

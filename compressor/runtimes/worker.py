@@ -9,6 +9,7 @@ from pathlib import Path
 from compressor.errors import UnavailableError
 from compressor.profiles import usable_threads
 from compressor.records.latency import CompileOptions
+from compressor.records.serial import from_dict
 from compressor.runtimes.fresh import read_feeds, run_worker
 from compressor.runtimes.local import LocalDevice
 from compressor.runtimes.timing import engine_subject, time_alone
@@ -21,9 +22,7 @@ def main(spec_path: str, feeds_path: str, samples_path: str) -> None:
         UnavailableError: The engine or the clock failed, or CPUs that the threads need were taken away.
     """
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
-    options = CompileOptions(
-        spec["options"]["threads"], tuple(spec["options"]["disabled_fusions"]), spec["options"]["optimise"]
-    )
+    options = from_dict(CompileOptions, spec["options"])
     device = LocalDevice()
     subject = engine_subject(device.compile(Path(spec["model"]), options), read_feeds(Path(feeds_path)))
     samples = time_alone(subject, clock=device.clock, seconds=spec["seconds"], yardstick=device.yardstick)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.errors import UnavailableError
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget
@@ -32,11 +33,17 @@ def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], thread
     variants = device.option_variants(threads)
     if len(variants) == 1:
         return variants[0]
-    subjects = {str(i): engine_subject(device.compile(model, options), feeds) for i, options in enumerate(variants)}
+    subjects = {}
+    for i, options in enumerate(variants):
+        try:
+            subjects[str(i)] = engine_subject(device.compile(model, options), feeds)
+        except UnavailableError:  # not every runtime reads every graph; the first one must
+            if i == 0:
+                raise
     timings = time_interleaved(
         subjects, clock=device.clock, seconds=OPTIONS_SECONDS, yardstick=device.yardstick, threads=threads
     )
-    fastest = min(range(len(variants)), key=lambda i: timings.median_ms(str(i)))
+    fastest = min(map(int, subjects), key=lambda i: timings.median_ms(str(i)))
     clear = timings.median_ms(str(fastest)) < (1 - CLEARLY_FASTER) * timings.median_ms("0")
     return variants[fastest if clear else 0]
 

@@ -47,13 +47,13 @@ def model_outputs(
         options: Compile options; their threads are replaced.
         tokens: Untruncated rows.
         precision: int8 is run one row at a time, without padding, since the ranges of run-time quantisation depend on
-            what shares the batch; fp32 in batches, whose padding changes nothing.
+            what shares the batch; the others in batches, whose padding changes nothing.
         threads: Used here: they change how long it takes, not what comes out.
         pad_id: Token id of padding.
         progress: Called with the share that is done.
     """
     engine = device.compile(model, replace(options, threads=threads))
-    batch_tokens = BATCH_TOKENS if precision is Precision.FP32 else 0
+    batch_tokens = 0 if precision is Precision.INT8 else BATCH_TOKENS
     return engine_outputs(engine, tokens, pad_id=pad_id, batch_tokens=batch_tokens, progress=progress)
 
 

@@ -8,6 +8,7 @@ So the fp32 graph, which torch vouches for, vouches for the int8 one without a t
 rounding costs there depends on the model, and would hide a wrong scale of one column.
 
     x @ W  ->  s_x (q(x) - z) @ rint(W / s_W) s_W,   s_x = (max(x, 0) - min(x, 0)) / 255,   s_W = max |column| / 127
+               or s_x and z as the graph has them, q(x) clipped to 0 ... 255
     T[ids] ->  rint(T / s_T)[ids] s_T[ids],          s_T = max |row| / 127
 
 Written down here a second time, in numpy, apart from the pass that is held against it.
@@ -54,7 +55,8 @@ def check_int8(model: onnx.ModelProto, fp32: onnx.ModelProto, device: Device) ->
             _check_constants(node, weights, constants)
         elif made is not None and node.op_type == "MatMul" and node.input[1] in weights:
             weight = numpy_helper.to_array(weights[node.input[1]])
-            _check_product(device, cutter.cut(node.input[0], node.output[0]), node, weight)
+            part = cutter.cut(node.input[0], node.output[0])
+            _check_product(device, part, node, weight, _step(constants, node.input[0]))
         elif made is not None and node.op_type == "Gather" and node.input[0] in weights:
             table = numpy_helper.to_array(weights[node.input[0]])
             _check_table(device, cutter.cut(None, node.output[0]), node, table)
@@ -70,12 +72,25 @@ def _check_constants(
             raise BorderError(f"the constant {name} of the int8 graph is not that of the fp32 graph")
 
 
-def _check_product(device: Device, part: bytes, node: onnx.NodeProto, weight: Floats) -> None:
+def _step(constants: dict[str, onnx.TensorProto], name: str) -> tuple[float, int] | None:
+    """Scale and zero point of an activation that is quantised by constants."""
+    found = [constants.get(f"{name}.{part}") for part in ("scale", "zero_point")]
+    if found[0] is None or found[1] is None:
+        return None
+    scale, zero = (numpy_helper.to_array(each) for each in found if each is not None)
+    if not (np.isfinite(scale) and scale > 0):
+        raise BorderError(f"the scale of {name} in the int8 graph is {scale}, expected a positive number")
+    return float(scale), int(zero)
+
+
+def _check_product(
+    device: Device, part: bytes, node: onnx.NodeProto, weight: Floats, step: tuple[float, int] | None
+) -> None:
     engine = device.compile(part, CompileOptions(1, optimise=False))
     if engine.inputs != (node.input[0],):
         raise BorderError(f"{node.output[0]} of the int8 graph reads {engine.inputs}, expected {node.input[0]} alone")
     for x in _activations(weight.shape[0]):
-        difference = relative_difference(engine.run({node.input[0]: x}), quantised_product(x, weight))
+        difference = relative_difference(engine.run({node.input[0]: x}), quantised_product(x, weight, step))
         if not difference <= TOLERANCE:
             raise BorderError(
                 f"the int8 product {node.output[0]} differs from its formula by {difference:.2g} of its size, allowed "
@@ -103,11 +118,19 @@ def _activations(width: int) -> Iterator[Floats]:
     yield np.maximum(x, np.float32(-0.17))
 
 
-def quantised_product(x: Floats, weight: Floats) -> Floats:
-    """`x @ weight` as int8 hardware computes it: x [..., in] per tensor, weight [in, out] per column."""
+def quantised_product(x: Floats, weight: Floats, known: tuple[float, int] | None = None) -> Floats:
+    """`x @ weight` as int8 hardware computes it: x [..., in] per tensor, weight [in, out] per column.
+
+    Args:
+        x: Activations.
+        weight: Constants.
+        known: Scale and zero point of x; None = those of its range.
+    """
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
     step = (high - low) / 255
     zero = np.clip(np.rint(-low / step), 0, 255)
+    if known is not None:
+        step, zero = known
     steps = np.clip(np.rint(x / step) + zero, 0, 255) - zero
     largest = np.abs(weight).max(axis=0).astype(np.float64)
     scale = np.where(largest > 0, largest / 127, 1.0)

@@ -3,10 +3,15 @@
 import onnx
 import pytest
 from contracts.pass_contract import PassContract
-from tiny_models import random_encoder, tiny
+from tiny_models import copied, masked_batch, random_encoder, tiny
 
+from compressor.encoder import FLOAT
 from compressor.precision import PASSES, PassResult, apply_precision
+from compressor.precision.int8_static import quantised_inputs
+from compressor.precision.ranges import Range
 from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
+from compressor.runtimes.onnxruntime_cpu import compile_model
 
 
 class TestFp32(PassContract):
@@ -16,7 +21,7 @@ class TestFp32(PassContract):
     tolerance = 1e-5
 
     def apply(self, model: onnx.ModelProto) -> PassResult:
-        return PASSES[Precision.FP32](model)
+        return PASSES[Precision.FP32](model, None)
 
 
 class TestInt8(PassContract):
@@ -26,7 +31,24 @@ class TestInt8(PassContract):
     tolerance = 0.1
 
     def apply(self, model: onnx.ModelProto) -> PassResult:
-        return PASSES[Precision.INT8](model)
+        return PASSES[Precision.INT8](model, None)
+
+
+class TestInt8Static(PassContract):
+    """Ranges that were measured on the batch that the contract compares on."""
+
+    modifies = True
+    tolerance = 0.1
+
+    def apply(self, model: onnx.ModelProto) -> PassResult:
+        measured = copied(model)
+        names = quantised_inputs(measured)
+        measured.graph.output.extend(onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in names)
+        engine = compile_model(measured.SerializeToString(), CompileOptions(1))
+        batch = masked_batch(tiny((2, 32)))
+        values = engine.run_all({name: batch[name] for name in engine.inputs})
+        ranges = {n: Range(min(0.0, float(values[n].min())), max(0.0, float(values[n].max()))) for n in names}
+        return PASSES[Precision.INT8_STATIC](model, ranges)
 
 
 def test_every_precision_has_a_pass_and_a_contract() -> None:
@@ -37,4 +59,4 @@ def test_every_precision_has_a_pass_and_a_contract() -> None:
 @pytest.mark.parametrize("precision", Precision)
 def test_apply_precision_is_the_pass(precision: Precision) -> None:
     encoder = random_encoder(tiny((2, 32)))
-    assert apply_precision(encoder.emit(), precision).graph == PASSES[precision](encoder.emit()).model.graph
+    assert apply_precision(encoder.emit(), precision).graph == PASSES[precision](encoder.emit(), None).model.graph
