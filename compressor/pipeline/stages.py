@@ -102,7 +102,7 @@ def _check_size(bench: Workbench, smallest: int) -> None:
         raise InputError(
             f"--max-size {format_bytes(most)} cannot be kept: the smallest student, one head of the teacher, takes "
             f"{format_bytes(smallest)}, and its tokenizer {format_bytes(tokenizer)}; give at least "
-            f"{format_bytes(SIZE_MARGIN * (smallest + tokenizer))}"
+            f"{format_bytes(round(SIZE_MARGIN * (smallest + tokenizer)))}"
         )
 
 

@@ -60,7 +60,9 @@ class _Rewriter:
     def _quantise_weight(self, weight: onnx.TensorProto) -> tuple[str, str]:
         names = (f"{weight.name}.int8", f"{weight.name}.int8_scale")
         if weight.name not in self.replaced:
-            for value, name in zip(quantise_weight(numpy_helper.to_array(weight)), names, strict=True):
-                self._graph.initializer.append(numpy_helper.from_array(value, name))
+            values, scale = quantise_weight(numpy_helper.to_array(weight))
+            self._graph.initializer.extend(
+                [numpy_helper.from_array(values, names[0]), numpy_helper.from_array(scale, names[1])]
+            )
             self.replaced.add(weight.name)
         return names

@@ -47,8 +47,10 @@ def quantise_tables(graph: onnx.GraphProto) -> bool:
             continue
         names = (f"{table.name}.int8_rows", f"{table.name}.int8_rows_scale")
         if table.name not in made:
-            for value, name in zip(quantise_table(numpy_helper.to_array(table)), names, strict=True):
-                graph.initializer.append(numpy_helper.from_array(value, name))
+            values, scale = quantise_table(numpy_helper.to_array(table))
+            graph.initializer.extend(
+                [numpy_helper.from_array(values, names[0]), numpy_helper.from_array(scale, names[1])]
+            )
             made.add(table.name)
         nodes += _look_up(node, *names)
     replace_nodes(graph, nodes)

@@ -56,7 +56,7 @@ class Histogram:
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
         while max(-self.low, self.high) > self.reach:
             self._double()
-        places = (values.ravel() * (BINS / (2 * self.reach)) + BINS / 2).astype(np.int64)
+        places = (values.ravel().astype(np.float64) * (BINS / (2 * self.reach)) + BINS / 2).astype(np.int64)
         self.counts += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
     def _double(self) -> None:

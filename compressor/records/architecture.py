@@ -53,7 +53,7 @@ class Architecture:
         head_activation: Between the two products of the classification head.
         relative_buckets: Buckets of a learned bias on relative positions, per head; 0 = none.
         per_token: The classifier reads every token, without a pooler; else the first token, through one.
-        word_rank: Width of the word table, widened by a product without bias to that of the other tables; None = theirs.
+        word_rank: Width of the word table, which a product without bias widens to that of the others; None = theirs.
     """
 
     layers: tuple[Layer, ...]

@@ -155,6 +155,8 @@ def products_ns(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -
     matrices = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     total = 0.0
     for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in matrices:
+            matrices[node.output[0]] = matrices[node.input[0]]
         if node.op_type in RATE_FLOP_PER_NS and node.input[1] in matrices:
             transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
             inner = matrices[node.input[1]][1 if transposed else 0]

@@ -24,28 +24,44 @@ OPTIONS_SECONDS = 1.0
 RUNG_SECONDS = 2.0
 # Below this share two variants are the same graph and noise; a choice between them would only fork the caches.
 CLEARLY_FASTER = 0.02
+# Of the largest answer; graphs that are read wrongly are off by far more.
+ALIKE = 0.1
 # A rung that the quick measurement puts this close to the limit would only fail the real one.
 LIMIT_MARGIN = 0.97
 
 
 def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], threads: int) -> CompileOptions:
-    """The compile options with the lowest median, timed in turn; the first ones, unless others are clearly faster."""
+    """The compile options with the lowest median, timed in turn; the first ones, unless others are clearly faster.
+
+    Options with which the graph cannot be compiled, or answers something else, are left out.
+    """
     variants = device.option_variants(threads)
     if len(variants) == 1:
         return variants[0]
-    subjects = {}
+    subjects, answers = {}, list[NDArray[np.float32]]()
     for i, options in enumerate(variants):
         try:
-            subjects[str(i)] = engine_subject(device.compile(model, options), feeds)
+            engine = device.compile(model, options)
+            answers.append(engine.run(feeds[0]))
         except UnavailableError:  # not every runtime reads every graph; the first one must
             if i == 0:
                 raise
+            continue
+        if _alike(answers[0], answers[-1]):
+            subjects[str(i)] = engine_subject(engine, feeds)
     timings = time_interleaved(
         subjects, clock=device.clock, seconds=OPTIONS_SECONDS, yardstick=device.yardstick, threads=threads
     )
     fastest = min(map(int, subjects), key=lambda i: timings.median_ms(str(i)))
     clear = timings.median_ms(str(fastest)) < (1 - CLEARLY_FASTER) * timings.median_ms("0")
     return variants[fastest if clear else 0]
+
+
+def _alike(expected: NDArray[np.float32], found: NDArray[np.float32]) -> bool:
+    """Up to rounding, which in int8 moves single values by whole steps."""
+    return expected.shape == found.shape and bool(
+        np.allclose(expected, found, rtol=0, atol=ALIKE * max(1.0, float(np.abs(expected).max())))
+    )
 
 
 def fresh_latency(

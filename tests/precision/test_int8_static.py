@@ -10,8 +10,8 @@ from onnx.reference import ReferenceEvaluator
 from tiny_models import masked_batch, onnx_logits, random_encoder, tiny
 
 from compressor.encoder import FLOAT, GraphBuilder
-from compressor.precision.int8_weights import quantise_weight
 from compressor.precision.int8_static import int8_static, quantised_inputs
+from compressor.precision.int8_weights import quantise_weight
 from compressor.precision.ranges import Range
 
 F32 = NDArray[np.float32]
@@ -26,7 +26,9 @@ def products() -> onnx.ModelProto:
     """Two products of `x [1, 5, 64]`, and one of their sum."""
     graph = GraphBuilder()
     x = graph.input("x", FLOAT, [1, 5, 64])
-    total = graph.node("Add", [graph.product(x, random(0, 64, 24), "a"), graph.product(x, random(1, 64, 24), "b")], "s")
+    total = graph.node(
+        "Add", [graph.product(x, random(0, 64, 24), "a"), graph.product(x, random(1, 64, 24), "b")], "s"
+    )
     graph.output(graph.product(total, random(2, 24, 7), "y"), FLOAT, [1, 5, 7])
     return graph.build("products")
 

@@ -19,7 +19,6 @@ pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
 SHAPES = {
     "first token": tiny((2, 32), (1, 16)),
     "per token": tiny((2, 32), (1, 16), per_token=True),
-    "relative": tiny((2, 32), (1, 16), relative_buckets=8, token_types=0),
     "narrow words": tiny((2, 32), word_rank=8, token_types=0),
 }
 ANY = CompileOptions(1, runtime=OPENVINO)

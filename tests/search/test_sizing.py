@@ -14,7 +14,7 @@ from compressor.search.sizing import search_within
 
 
 def weighing(task: SearchProblem, *, share: float) -> SearchProblem:
-    """Weights of 100 bytes per unit of width, heads of ten units; at most a share of what the teacher's layers have."""
+    """Weights of 100 bytes per unit of width, heads of ten units; at most a share of the teacher's layers."""
     entries = tuple(
         replace(e, weight_bytes=100 * e.op.width * (10 if e.op.kind == "attention" else 1)) for e in task.table.entries
     )
