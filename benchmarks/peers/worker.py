@@ -1,7 +1,8 @@
-"""Runs one model in a peer's own environment; imports nothing but its runtime and numpy.
+"""Runs one model, in a peer's own environment or in ours; imports nothing but its runtime and numpy.
 
     python worker.py onnxruntime MODEL THREADS [disabled optimiser ...]
     python worker.py openvino MODEL THREADS [f32]
+    python worker.py compressor MODEL THREADS OPTIONS      options as JSON: our engine, as it ships
 
 One JSON command per line on standard input, one JSON answer per line on standard output:
 
@@ -52,7 +53,20 @@ def openvino(path: str, threads: int, options: list[str]) -> Run:
     return lambda feeds: next(iter(request.infer({name: feeds[name] for name in names}).values()))
 
 
-RUNTIMES = {"onnxruntime": onnxruntime, "openvino": openvino}
+def compressor(path: str, threads: int, options: list[str]) -> Run:
+    """An engine of a bundle."""
+    from pathlib import Path
+
+    from compressor.records.latency import CompileOptions
+    from compressor.records.serial import from_dict
+    from compressor.runtimes.local import LocalDevice
+
+    chosen = from_dict(CompileOptions, {**json.loads(options[0]), "threads": threads})
+    engine = LocalDevice().compile(Path(path), chosen)
+    return lambda feeds: engine.run({name: feeds[name] for name in engine.inputs})
+
+
+RUNTIMES = {"onnxruntime": onnxruntime, "openvino": openvino, "compressor": compressor}
 
 
 def timed(run: Run, feeds: Feeds, seconds: float) -> list[float]:
