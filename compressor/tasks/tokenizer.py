@@ -12,7 +12,7 @@ from tokenizers import Encoding, Tokenizer
 
 from compressor.errors import InputError
 from compressor.tasks.ragged import offsets_of
-from compressor.tasks.tokens import Tokens
+from compressor.tasks.tokens import Ints, Tokens
 
 _ROWS_AT_ONCE = 4096  # an Encoding takes a few kB: bounds memory, and still keeps all threads busy
 
@@ -74,6 +74,28 @@ class TextTokenizer:
         self._check_length(max_length, pairs=any(len(text) == 2 for text in texts))
         inputs: list[Input] = [text if len(text) == 2 else text[0] for text in texts]
         return _tokens(self._batches(self._tokenizer, inputs, max_length, of_words=False))
+
+    def feeds(self, text: tuple[str, ...], *, max_length: int) -> dict[str, Ints]:
+        """Inputs of one row, as `encode` and `Tokens.padded` give them, without what those do for many.
+
+        Args:
+            text: One text or a pair.
+            max_length: As in `encode`.
+
+        Returns:
+            `input_ids`, `attention_mask`, `token_type_ids`: int64 [1, length].
+
+        Raises:
+            InputError: As `encode`.
+        """
+        if len(text) not in (1, 2):
+            raise InputError(f"expected one text or a pair, found {len(text)} texts")
+        (encoding,) = self._tokenizer.encode_batch_fast([text if len(text) == 2 else text[0]])
+        if len(encoding) > max_length:
+            return self.encode([text], max_length=max_length).padded([0], 0)
+        ids = np.array([encoding.ids], dtype=np.int64)
+        types = np.array([encoding.type_ids], dtype=np.int64)
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
 
     def encode_words(self, rows: Sequence[list[str]], *, max_length: int) -> tuple[Tokens, NDArray[np.int64]]:
         """Encode rows that are split into words, as for token classification.

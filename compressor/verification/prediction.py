@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.errors import InputError
+from compressor.runtimes import Feeds
 from compressor.tasks.entities import spans
 from compressor.tasks.tags import OUTSIDE
 from compressor.tasks.tokenizer import TextTokenizer
-from compressor.tasks.tokens import Tokens
 from compressor.verification.answers import Answer, EntitiesPrediction, Entity, Prediction, ScorePrediction
 from compressor.verification.bundle import open_bundle_device, read_manifest
 
@@ -54,12 +54,11 @@ class Predictor:
         if self.manifest.task.kind == "token-classification":
             return [self._entities(row[0]) for row in rows]
         answer = self._score if self.manifest.task.kind == "regression" else self._classes
-        tokens = self._tokenizer.encode(rows, max_length=self.manifest.max_length)
-        return [answer(self._outputs(tokens, row)) for row in range(len(tokens))]
+        longest = self.manifest.max_length
+        return [answer(self._outputs(self._tokenizer.feeds(row, max_length=longest))) for row in rows]
 
-    def _outputs(self, tokens: Tokens, row: int) -> Floats:
+    def _outputs(self, feeds: Feeds) -> Floats:
         """Outputs of one row: [classes], or [length, classes] of a model that answers per token."""
-        feeds = tokens.padded([row], self.manifest.pad_id)
         outputs: Floats = self._engine.run({name: feeds[name] for name in self._engine.inputs})[0].astype(np.float64)
         return outputs
 
@@ -77,7 +76,7 @@ class Predictor:
         tokens, pieces = self._tokenizer.encode_words(
             [[word.group() for word in words]], max_length=self.manifest.max_length
         )
-        odds = _softmax(self._outputs(tokens, 0))
+        odds = _softmax(self._outputs(tokens.padded([0], self.manifest.pad_id)))
         # A word without a piece, or that the longest input has no room for, is outside of every entity.
         tags, scores = [OUTSIDE] * len(words), np.zeros(len(words))
         for piece in np.flatnonzero(pieces >= 0):

@@ -39,6 +39,22 @@ def test_truncation_does_not_stay(tokenizer_folder: Path) -> None:
     assert subject.encode([("a b c d e f",)], max_length=512).lengths.tolist() == [8]
 
 
+@pytest.mark.parametrize("text", [("good film",), ("good film", "bad"), ("good " * 40,), ("",), ("good " * 9, "bad " * 30)])
+def test_one_row_is_the_row_of_many(tokenizer_folder: Path, text: tuple[str, ...]) -> None:
+    tokenizer = TextTokenizer(tokenizer_folder)
+    wanted = tokenizer.encode([text], max_length=12).padded([0], 0)
+    found = tokenizer.feeds(text, max_length=12)
+    assert found.keys() == wanted.keys()
+    for name, value in found.items():
+        assert value.dtype == np.int64
+        np.testing.assert_array_equal(value, wanted[name])
+
+
+def test_one_row_of_three_texts_is_refused(tokenizer_folder: Path) -> None:
+    with pytest.raises(InputError, match="expected one text or a pair, found 3"):
+        TextTokenizer(tokenizer_folder).feeds(("a", "b", "c"), max_length=12)
+
+
 def test_truncates_on_the_saved_side(tokenizer_folder: Path) -> None:
     path = tokenizer_folder / "tokenizer.json"
     content = json.loads(path.read_text())
