@@ -59,7 +59,9 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     folder = bundle_folder(bench, candidate)
     encoder = _encoder(bench, candidate)
     shape = candidate.student.architecture if candidate.student else bench.teacher.architecture
-    model = checked(bench.quantised(encoder, candidate.precision).model, candidate.precision)
+    model = checked(
+        bench.quantised(encoder, candidate.precision, kept=candidate.kept).model, candidate.precision
+    )
     fp32 = final_graph(encoder, Precision.FP32)
     emitted_difference = check_graphs(bench, encoder, fp32, model, candidate.precision)
     options = write_models(folder, model, bench.device, _for_use(candidate.options, prepared.workload))
@@ -94,6 +96,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         pad_id=bench.pad_id,
         emitted_difference=emitted_difference,
         seed=bench.request.seed,
+        kept=candidate.kept,
     )
     return write_manifest(folder, manifest)
 
@@ -150,7 +153,7 @@ def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
 
 
 def _rung_row(bench: Workbench, workload: Workload, rung: Rung) -> Row:
-    model, tokens = bench.teacher_model(rung.precision), bench.evaluation.tokens
+    model, tokens = bench.teacher_model(rung.precision, kept=rung.kept), bench.evaluation.tokens
     fp32 = rung.precision is Precision.FP32
     logits = bench.evaluation_teacher if fp32 else bench.outputs(model, rung.options, tokens, rung.precision)
     latency, _ = fresh_latency(

@@ -183,7 +183,8 @@ def _as_assistant(bench: Workbench, candidate: Candidate) -> Assistant | None:
 
 
 def _unpruned(rung: Rung) -> Candidate:
-    return Candidate(ROW_NAMES[rung.precision], f"-teacher-{rung.precision}", rung.precision, rung.options)
+    name, tag = ROW_NAMES[rung.precision], f"-teacher-{rung.precision}"
+    return Candidate(name, tag, rung.precision, rung.options, kept=rung.kept)
 
 
 def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> Candidate:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from compressor.export import tokenizer_bytes
 from compressor.export.graphs import Emitting
 from compressor.latency.work import BYTES
 from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
-from compressor.precision import PASSES, PassResult, Ranges
+from compressor.precision import PassResult, Ranges, quantise
 from compressor.precision.calibration import measured_ranges
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Precision
@@ -272,17 +272,17 @@ class Workbench:
         """The teacher in fp32, a new one every time: precision passes change it in place."""
         return self.teacher.encoder.emit()
 
-    def teacher_model(self, precision: Precision) -> bytes:
-        """The teacher in a precision, serialised."""
-        model: bytes = self.quantised(self.teacher.encoder, precision).model.SerializeToString()
+    def teacher_model(self, precision: Precision, *, kept: Collection[str] = ()) -> bytes:
+        """The teacher in a precision, serialised; `kept` as of `quantise`."""
+        model: bytes = self.quantised(self.teacher.encoder, precision, kept=kept).model.SerializeToString()
         return model
 
-    def quantised(self, encoder: Emitting, precision: Precision) -> PassResult:
+    def quantised(self, encoder: Emitting, precision: Precision, *, kept: Collection[str] = ()) -> PassResult:
         """The graph of a model in a precision, with ranges that were measured on training text where it needs some."""
         ranges: Ranges | None = None
         if precision is Precision.INT8_STATIC:
             ranges = measured_ranges(encoder.emit(), self.train, pad_id=self.pad_id)
-        return PASSES[precision](encoder.emit(), ranges)
+        return quantise(encoder.emit(), precision, ranges, kept=kept)
 
     def feeds(self, workload: Workload) -> list[Feeds]:
         """Inputs of the promised shape."""

@@ -1,6 +1,6 @@
 """Graph -> graph passes that change the arithmetic, in place. No torch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import onnx
 
@@ -13,30 +13,40 @@ from compressor.records.architecture import Precision
 Ranges = Mapping[str, Range]
 
 
-def _keep(model: onnx.ModelProto, _: Ranges | None) -> PassResult:
-    return PassResult(model, modified=False)
-
-
-def _dynamic(model: onnx.ModelProto, _: Ranges | None) -> PassResult:
-    return int8_dynamic(model)
-
-
-PASSES: dict[Precision, Callable[[onnx.ModelProto, Ranges | None], PassResult]] = {
-    Precision.FP32: _keep,
-    Precision.INT8: _dynamic,
-    Precision.INT8_STATIC: int8_static,
-}
-
-
-def apply_precision(model: onnx.ModelProto, precision: Precision, ranges: Ranges | None = None) -> onnx.ModelProto:
+def quantise(
+    model: onnx.ModelProto, precision: Precision, ranges: Ranges | None = None, *, kept: Collection[str] = ()
+) -> PassResult:
     """A float32 model in another precision; in place.
 
     Args:
         model: In float32.
         precision: The other.
         ranges: Of the activations, for int8-static; None = the graph is only timed, what it answers does not matter.
+        kept: Names of products that stay as they are.
     """
-    return PASSES[precision](model, ranges).model
+    return PASSES[precision](model, ranges, frozenset(kept))
 
 
-__all__ = ["PASSES", "PassResult", "Ranges", "apply_precision", "int8_dynamic", "int8_static"]
+def apply_precision(model: onnx.ModelProto, precision: Precision, ranges: Ranges | None = None) -> onnx.ModelProto:
+    """The model of `quantise`, with every product in that precision."""
+    return quantise(model, precision, ranges).model
+
+
+def _unchanged(model: onnx.ModelProto, ranges: Ranges | None, kept: frozenset[str]) -> PassResult:
+    del ranges, kept
+    return PassResult(model, modified=False)
+
+
+def _dynamic(model: onnx.ModelProto, ranges: Ranges | None, kept: frozenset[str]) -> PassResult:
+    del ranges
+    return int8_dynamic(model, kept)
+
+
+PASSES: dict[Precision, Callable[[onnx.ModelProto, Ranges | None, frozenset[str]], PassResult]] = {
+    Precision.FP32: _unchanged,
+    Precision.INT8: _dynamic,
+    Precision.INT8_STATIC: int8_static,
+}
+
+
+__all__ = ["PASSES", "PassResult", "Ranges", "apply_precision", "int8_dynamic", "int8_static", "quantise"]

@@ -16,11 +16,16 @@ from compressor.precision.base import PassResult
 from compressor.precision.int8_weights import matrices, quantise_tables, quantise_weight, replace_nodes
 
 
-def int8_dynamic(model: onnx.ModelProto) -> PassResult:
-    """Quantise every product with a constant matrix and every large table, in place."""
+def int8_dynamic(model: onnx.ModelProto, kept: frozenset[str] = frozenset()) -> PassResult:
+    """Quantise every product with a constant matrix and every large table, in place.
+
+    Args:
+        model: In float32.
+        kept: Names of products that stay as they are.
+    """
     graph = model.graph
     tables = quantise_tables(graph)
-    rewriter = _Rewriter(graph)
+    rewriter = _Rewriter(graph, kept)
     replace_nodes(graph, [new for node in graph.node for new in rewriter.rewrite(node)])
     return PassResult(model, modified=tables or bool(rewriter.replaced))
 
@@ -28,15 +33,15 @@ def int8_dynamic(model: onnx.ModelProto) -> PassResult:
 class _Rewriter:
     """Rewrites one node after the other and remembers which activations are quantised already."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self._graph, self._known = graph, matrices(graph)
+    def __init__(self, graph: onnx.GraphProto, kept: frozenset[str]) -> None:
+        self._graph, self._known, self._kept = graph, matrices(graph), kept
         self._activations: dict[str, list[str]] = {}
         self.replaced: set[str] = set()
 
     def rewrite(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """The nodes that take the place of `node`."""
         weight = self._known.get(node.input[1]) if node.op_type == "MatMul" else None
-        if weight is None:
+        if weight is None or node.output[0] in self._kept:
             return [node]
         new: list[onnx.NodeProto] = []
         data, scale, zero = self._quantise_activation(node.input[0], new)

@@ -23,19 +23,28 @@ from compressor.precision.ranges import Range
 ASSUMED = Range(-8.0, 8.0)
 
 
+def products(model: onnx.ModelProto) -> dict[str, int]:
+    """Name of every product with a constant matrix, in order, and the size of that matrix."""
+    known = matrices(model.graph)
+    found = (node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in known)
+    return {node.output[0]: int(np.prod(known[node.input[1]].dims)) for node in found}
+
+
 def quantised_inputs(model: onnx.ModelProto) -> tuple[str, ...]:
     """Names of the activations that need a range, in order, each once."""
-    known = matrices(model.graph)
-    read = (node.input[0] for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in known)
-    return tuple(dict.fromkeys(read))
+    found = products(model)
+    return tuple(dict.fromkeys(node.input[0] for node in model.graph.node if node.output[0] in found))
 
 
-def int8_static(model: onnx.ModelProto, ranges: Mapping[str, Range] | None) -> PassResult:
+def int8_static(
+    model: onnx.ModelProto, ranges: Mapping[str, Range] | None, kept: frozenset[str] = frozenset()
+) -> PassResult:
     """Quantise every product with a constant matrix, in place.
 
     Args:
         model: In float32.
         ranges: Of the activations that `quantised_inputs` names; None = the graph is only timed.
+        kept: Names of products that stay as they are.
 
     Raises:
         KeyError: An activation without a range.
@@ -45,7 +54,7 @@ def int8_static(model: onnx.ModelProto, ranges: Mapping[str, Range] | None) -> P
     nodes: list[onnx.NodeProto] = []
     made: dict[str, str] = {}
     for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in known:
+        if node.op_type == "MatMul" and node.input[1] in known and node.output[0] not in kept:
             x, weight = node.input
             if x not in made:
                 made[x] = _activation(graph, nodes, x, ASSUMED if ranges is None else ranges[x])

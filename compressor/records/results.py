@@ -211,6 +211,7 @@ class Manifest:
         pad_id: Token id of padding.
         emitted_difference: Largest logit difference of the emitted fp32 graph from the torch student.
         seed: Of everything random.
+        kept: Names of the products that stay in float32.
     """
 
     version: str
@@ -232,6 +233,7 @@ class Manifest:
     pad_id: int
     emitted_difference: float
     seed: int
+    kept: tuple[str, ...] = ()
 
 
 def check_verification(verification: Verification) -> Verification:

@@ -44,6 +44,7 @@ class Rung:
         keeps_latency: The measured share within the limit is at least the promised one.
         keeps_accuracy: The drop is within the budget.
         keeps_size: Model and tokenizer are.
+        kept: Names of the products that stay in float32, where all in int8 would lose too much.
     """
 
     precision: Precision
@@ -54,6 +55,7 @@ class Rung:
     keeps_latency: bool
     keeps_accuracy: bool
     keeps_size: bool
+    kept: tuple[str, ...] = ()
 
     @property
     def tail(self) -> float:
@@ -175,6 +177,7 @@ class Candidate:
         precision: Of the products.
         options: Compile options.
         student: The confirmed student; None = the unpruned teacher.
+        kept: Names of the products that stay in float32.
     """
 
     name: str
@@ -182,6 +185,7 @@ class Candidate:
     precision: Precision
     options: CompileOptions
     student: Confirmed | None = None
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
