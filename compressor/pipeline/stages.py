@@ -1,8 +1,10 @@
 """The stages: each takes the workbench and the records of earlier stages, and returns its own record."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 
 from compressor.encoder import Encoder
@@ -16,6 +18,7 @@ from compressor.pipeline.tables import measured_table
 from compressor.pipeline.uncut import check_exported
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
+from compressor.precision.int8_static import products
 from compressor.profiles import steadiness_notes
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions, LatencyTable
@@ -24,12 +27,16 @@ from compressor.records.stages import (
     Confirmed,
     Ladder,
     Prepared,
+    Rung,
     Source,
     check_ladder,
     check_prepared,
 )
 from compressor.records.units import format_bytes, format_ms
+from compressor.runtimes import Feeds
+from compressor.score import mean_divergence
 from compressor.search.ladder import climb
+from compressor.search.mixing import put_back
 from compressor.space import inherit
 from compressor.tasks import default_length, get_metric, length_summary, points
 
@@ -123,6 +130,7 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     budget, threads = bench.request.budget, prepared.workload.threads
     shipped_with = tokenizer_bytes(bench.teacher.folder)
     rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path, shipped_with=shipped_with)
+    rungs = tuple(_mixed(bench, feeds, rung, shipped_with) or rung for rung in rungs)
     for rung in rungs:
         bench.run.measured("ladder", str(rung.precision), rung)
         bench.observer.note(
@@ -130,6 +138,35 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
             f"drop {rung.drop_points:+.2f} points on the selection split"
         )
     return check_ladder(Ladder(rungs))
+
+
+def _mixed(bench: Workbench, feeds: Sequence[Feeds], rung: Rung, shipped_with: int) -> Rung | None:
+    """The rung with some products in float32, where all in int8 lose too much but are fast enough; else None."""
+    if rung.keeps_accuracy or not rung.keeps_latency or rung.precision is Precision.FP32:
+        return None
+    budget, precision, options = bench.request.budget, rung.precision, rung.options
+    tokens, expected = bench.selection.tokens, torch.from_numpy(bench.selection_teacher)
+
+    def divergence_of(kept: frozenset[str]) -> float:
+        found = bench.outputs(bench.teacher_model(precision, kept=kept), options, tokens, precision)
+        return mean_divergence(bench.teacher.kind, expected, torch.from_numpy(found))
+
+    def drop_of(kept: frozenset[str]) -> float:
+        return selection_drop(bench, bench.teacher_model(precision, kept=kept), options, precision)
+
+    sizes = products(bench.teacher_graph)
+    kept = put_back(sizes, divergence_of, drop_of, most_points=budget.max_accuracy_drop_points)
+    if kept is None:
+        return None
+    models = {precision: bench.teacher_model(precision, kept=kept)}
+    drop = drop_of(frozenset(kept))
+    (mixed,) = climb(
+        bench.device, models, feeds, budget, options.threads, lambda *_: drop, bench.run.path, shipped_with=shipped_with
+    )
+    bench.observer.note(
+        f"teacher {precision} lost {rung.drop_points:.2f} points: {len(kept)} of {len(sizes)} products go back to fp32"
+    )
+    return replace(mixed, kept=kept) if mixed.keeps_latency else None
 
 
 def _rung_models(bench: Workbench) -> dict[Precision, bytes]:
