@@ -281,8 +281,15 @@ class Workbench:
         """The graph of a model in a precision, with ranges that were measured on training text where it needs some."""
         ranges: Ranges | None = None
         if precision is Precision.INT8_STATIC:
-            ranges = measured_ranges(encoder.emit(), self.train, pad_id=self.pad_id)
+            ranges = self._teacher_ranges if encoder is self.teacher.encoder else self._ranges(encoder)
         return quantise(encoder.emit(), precision, ranges, kept=kept)
+
+    def _ranges(self, encoder: Emitting) -> Ranges:
+        return measured_ranges(encoder.emit(), self.train, pad_id=self.pad_id)
+
+    @cached_property
+    def _teacher_ranges(self) -> Ranges:
+        return self._ranges(self.teacher.encoder)
 
     def feeds(self, workload: Workload) -> list[Feeds]:
         """Inputs of the promised shape."""
