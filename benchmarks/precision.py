@@ -6,8 +6,8 @@
 | PEER: MODEL | the peers in environments of their own, each with its own fastest measured options (`peers/`) |
 | floor | the model's own matrix products at their shapes in the fastest kernel (`products.py`) |
 
-Teachers: MiniLM-L6 for SST-2 (accuracy on dev and test pooled), and BERT-base with random weights (latency only); the
-frontier's students where its rows are on this machine. A row is one model at one length and number of threads, with all
+Teachers: MiniLM-L6 for SST-2 (accuracy on dev and test pooled), and BERT-base with random weights (latency only);
+the frontier's students where its rows are on this machine. A row is one model at one length and number of threads, with all
 subjects timed in turn, each in a process of its own.
 
     python -m benchmarks.precision --full --resume
@@ -34,7 +34,6 @@ from compressor.precision import apply_precision
 from compressor.precision.calibration import measured_ranges
 from compressor.profiles import usable_threads
 from compressor.records.architecture import Architecture, Precision
-from compressor.records.latency import CompileOptions
 from compressor.runtimes import LocalDevice
 from compressor.tasks import TextTokenizer, encode_split, get_metric, points, read_task
 from compressor.teachers import load_encoder, load_teacher

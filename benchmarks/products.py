@@ -1,7 +1,7 @@
-"""The floor of a model's latency: its own matrix products at their shapes, each in the fastest kernel that was measured.
+"""The floor of a model's latency: its own matrix products at their shapes, each in the fastest kernel measured.
 
 Products with constants in int8 (activations quantised already), those of two activations in float32, one thread. What
-is not a product (norms, activations, softmax, quantising, calls) takes time on top; how much is what a ratio to this says.
+is not a product (norms, activations, softmax, quantising, calls) takes time on top: a ratio to this says how much.
 """
 
 import time
@@ -63,9 +63,7 @@ def _median_us(operator: str, inputs: list[np.ndarray], constants: list[np.ndarr
     names = [f"x{i}" for i in range(len(inputs))]
     fixed = [numpy_helper.from_array(value, f"c{i}") for i, value in enumerate(constants)]
     kinds = [helper.np_dtype_to_tensor_dtype(value.dtype) for value in inputs]
-    declared = [
-        helper.make_tensor_value_info(n, k, v.shape) for n, k, v in zip(names, kinds, inputs, strict=True)
-    ]
+    declared = [helper.make_tensor_value_info(n, k, v.shape) for n, k, v in zip(names, kinds, inputs, strict=True)]
     result = {"MatMul": TensorProto.FLOAT, "MatMulInteger": TensorProto.INT32, "Identity": TensorProto.UINT8}[operator]
     output = helper.make_tensor_value_info("y", result, None)
     node = helper.make_node(operator, [*names, *(tensor.name for tensor in fixed)], ["y"])

@@ -20,7 +20,7 @@ def main() -> None:
     model = AutoModelForSequenceClassification.from_pretrained(teacher, attn_implementation="eager").eval()
     output.mkdir(parents=True, exist_ok=True)
     row = torch.ones((1, 16), dtype=torch.int64)
-    axes = dict.fromkeys(INPUTS, {0: "batch", 1: "length"})
+    axes = {name: {0: "batch", 1: "length"} for name in INPUTS}
     torch.onnx.export(
         model,
         (row, row, torch.zeros_like(row)),

@@ -1,8 +1,8 @@
 """Embeddings block: LayerNorm(word[ids] + position[0..n) + type[type_ids]), and the additive attention mask.
 
 Families without token types have no such table; families with narrow tables (ELECTRA) project to the hidden width. A
-factorised word table is narrower than the others: word[ids] B, as in ALBERT (Lan et al. 2020, arXiv 1909.11942, section
-3.1), but in front of the sum and the norm.
+factorised word table is narrower than the others: word[ids] B, as in ALBERT (Lan et al. 2020, arXiv 1909.11942,
+section 3.1), but in front of the sum and the norm.
 """
 
 import torch

@@ -48,7 +48,7 @@ class RelativeBias(nn.Module):
         last = self._positions - 1
         by_distance = self.table.weight[bucket(torch.arange(-last, last + 1), self._buckets)]
         length = graph.node("Shape", [mask], f"{name}.length", start=3, end=4)
-        count = graph.node("Squeeze", [length], f"{name}.count")
+        count = graph.node("Squeeze", [length, graph.constant([0], f"{name}.count.axis")], f"{name}.count")
         zero, one = graph.scalar(0, f"{name}.zero"), graph.scalar(1, f"{name}.one")
         positions = graph.node("Range", [zero, count, one], f"{name}.positions")
         index = graph.node("Add", [positions, graph.constant([last], f"{name}.last")], f"{name}.index")

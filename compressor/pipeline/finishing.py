@@ -59,9 +59,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     folder = bundle_folder(bench, candidate)
     encoder = _encoder(bench, candidate)
     shape = candidate.student.architecture if candidate.student else bench.teacher.architecture
-    model = checked(
-        bench.quantised(encoder, candidate.precision, kept=candidate.kept).model, candidate.precision
-    )
+    model = checked(bench.quantised(encoder, candidate.precision, kept=candidate.kept).model, candidate.precision)
     fp32 = final_graph(encoder, Precision.FP32)
     emitted_difference = check_graphs(bench, encoder, fp32, model, candidate.precision)
     options = write_models(folder, model, bench.device, _for_use(candidate.options, prepared.workload))
@@ -102,7 +100,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
 
 
 def _for_use(options: CompileOptions, workload: Workload) -> CompileOptions:
-    """Options of an engine for inputs of any length: a few shapes are compiled, where the runtime wants to know them."""
+    """Options of an engine for any inputs: a few shapes are compiled, where the runtime wants to know them."""
     if options.runtime != OPENVINO:
         return options
     lengths = {max(1, workload.sequence_length // part) for part in PARTS_OF_LENGTH}

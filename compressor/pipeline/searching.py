@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from compressor.errors import InfeasibleError
 from compressor.pipeline.judging import Judge
-from compressor.pipeline.sizes import room_for_layers
+from compressor.pipeline.sizes import shipped_bytes
 from compressor.pipeline.stages import source_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
@@ -22,6 +22,8 @@ from compressor.space import inherit, student_architecture
 
 # Of the time budget: what the finalists of the plain searches may take, at the pace of the first.
 FINALISTS_SHARE = 0.06
+# Of a size limit: the runtime's optimiser writes its nodes with a little more.
+SIZE_USED = 0.99
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,11 @@ def _name(stem: Stem) -> str:
 
 def _problem(bench: Workbench, stem: Stem, limit_us: float) -> SearchProblem:
     source = source_encoder(bench, stem.source).architecture
-    most_bytes = room_for_layers(bench, source, stem.table.precision)
-    return SearchProblem(source, stem.space, stem.table, limit_us, most_bytes=most_bytes)
+    problem = SearchProblem(source, stem.space, stem.table, limit_us)
+    if bench.request.budget.max_size_bytes is None:
+        return problem
+    rest = shipped_bytes(bench, source, stem.table.precision) - problem.layer_bytes(source.layers)
+    return replace(problem, most_bytes=SIZE_USED * bench.request.budget.max_size_bytes - rest)
 
 
 def _confirmed(

@@ -158,10 +158,17 @@ def _mixed(bench: Workbench, feeds: Sequence[Feeds], rung: Rung, shipped_with: i
     kept = put_back(sizes, divergence_of, drop_of, most_points=budget.max_accuracy_drop_points)
     if kept is None:
         return None
-    models = {precision: bench.teacher_model(precision, kept=kept)}
+    models: dict[Precision, bytes] = {precision: bench.teacher_model(precision, kept=kept)}
     drop = drop_of(frozenset(kept))
     (mixed,) = climb(
-        bench.device, models, feeds, budget, options.threads, lambda *_: drop, bench.run.path, shipped_with=shipped_with
+        bench.device,
+        models,
+        feeds,
+        budget,
+        options.threads,
+        lambda *_: drop,
+        bench.run.path,
+        shipped_with=shipped_with,
     )
     bench.observer.note(
         f"teacher {precision} lost {rung.drop_points:.2f} points: {len(kept)} of {len(sizes)} products go back to fp32"

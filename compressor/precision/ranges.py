@@ -1,13 +1,13 @@
 """Ranges of activations, from a stream of values, in bounded memory.
 
-A histogram of `BINS` bins over [-R, R] per tensor; R doubles, two bins into one, whenever a value is beyond it, so every
-value is counted and none is kept (ONNX Runtime's own calibrators keep them all: 256 GB for BERT, onnxruntime #10503).
+A histogram of `BINS` bins over [-R, R] per tensor; R doubles, two bins into one, whenever a value is beyond it, so
+every value is counted and none is kept (ONNX Runtime's calibrators keep them all: 256 GB for BERT, onnxruntime #10503).
 
 | method | low and high |
 | --- | --- |
 | min-max | the smallest and the largest value |
 | percentile | cut off `TAIL` of the values on each side |
-| entropy | min-max times the factor with the least Kullback-Leibler divergence of what 256 levels leave of the values |
+| entropy | min-max times the factor with the least Kullback-Leibler divergence of what 256 levels leave |
 
 Entropy as in Migacz 2017 ("8-bit inference with TensorRT", GTC), for ranges with a zero point.
 """

@@ -3,8 +3,8 @@
     word[id] ~ A[id] B + m      B: the leading directions of the words, by how often they occur; m: their mean
 
 With orthonormal B the best A is word B whatever the weights are, so words that never occur are projected like the
-others. The mean goes to the position table, which is exact. The columns of A are scaled to one size and those of B against it,
-since int8 has one step for all columns of a row.
+others. The mean goes to the position table, which is exact. The columns of A are scaled to one size and those of B
+against it, since int8 has one step for all columns of a row.
 """
 
 from dataclasses import replace

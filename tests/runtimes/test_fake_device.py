@@ -87,7 +87,9 @@ def test_products_count_the_rows_that_they_have(precision: Precision, rate: int)
 def test_a_device_is_opened_by_the_name_of_its_runtime() -> None:
     assert open_device("fake").runtime == "fake 1"
     assert open_device("onnxruntime").runtime.startswith("onnxruntime 1")
-    with pytest.raises(UnavailableError, match="no runtime 'tensorrt' here; this version drives onnxruntime, openvino, fake"):
+    with pytest.raises(
+        UnavailableError, match="no runtime 'tensorrt' here; this version drives onnxruntime, openvino, fake"
+    ):
         open_device("tensorrt")
 
 

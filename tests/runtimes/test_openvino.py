@@ -18,6 +18,7 @@ pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
 
 SHAPES = {
     "first token": tiny((2, 32), (1, 16)),
+    "relative": tiny((2, 32), (1, 16), relative_buckets=8, token_types=0),
     "per token": tiny((2, 32), (1, 16), per_token=True),
     "narrow words": tiny((2, 32), word_rank=8, token_types=0),
 }

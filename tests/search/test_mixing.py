@@ -26,7 +26,12 @@ def harm(kept: frozenset[str]) -> float:
 
 
 def test_products_are_grouped_by_sub_layer() -> None:
-    assert list(groups_of(SIZES)) == ["layer0.attention", "layer0.feed_forward", "layer1.feed_forward", "logits.product"]
+    assert list(groups_of(SIZES)) == [
+        "layer0.attention",
+        "layer0.feed_forward",
+        "layer1.feed_forward",
+        "logits.product",
+    ]
     assert groups_of({"/bert/MatMul_1": 4}) == {"/bert/MatMul_1": ("/bert/MatMul_1",)}
 
 

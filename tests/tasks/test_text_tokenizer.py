@@ -39,7 +39,9 @@ def test_truncation_does_not_stay(tokenizer_folder: Path) -> None:
     assert subject.encode([("a b c d e f",)], max_length=512).lengths.tolist() == [8]
 
 
-@pytest.mark.parametrize("text", [("good film",), ("good film", "bad"), ("good " * 40,), ("",), ("good " * 9, "bad " * 30)])
+@pytest.mark.parametrize(
+    "text", [("good film",), ("good film", "bad"), ("good " * 40,), ("",), ("good " * 9, "bad " * 30)]
+)
 def test_one_row_is_the_row_of_many(tokenizer_folder: Path, text: tuple[str, ...]) -> None:
     tokenizer = TextTokenizer(tokenizer_folder)
     wanted = tokenizer.encode([text], max_length=12).padded([0], 0)

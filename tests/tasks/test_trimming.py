@@ -80,7 +80,9 @@ def test_the_text_keeps_its_tokens_and_what_is_not_used_goes(make: Callable[[], 
         assert trimmed.kept[after.ids].tolist() == before.ids
     pair = small.encode(USED[0], "the reader")
     assert (pair.tokens[0], pair.tokens[-1], pair.type_ids[-1]) == ("[CLS]", "[SEP]", 1)
-    assert [small.token_to_id(name) for name in SPECIAL] == [small.encode(name, add_special_tokens=False).ids[0] for name in SPECIAL]
+    assert [small.token_to_id(name) for name in SPECIAL] == [
+        small.encode(name, add_special_tokens=False).ids[0] for name in SPECIAL
+    ]
 
 
 @pytest.mark.parametrize("make", [word_piece, byte_pairs, unigram])
