@@ -193,7 +193,7 @@ def report(
     result = Report(
         version=__version__,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        teacher=bench.request.teacher,
+        teacher=str(bench.trimmed_from or bench.request.teacher),
         data=bench.request.data,
         target=bench.request.target,
         device=bench.device_fingerprint.model,

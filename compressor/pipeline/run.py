@@ -17,6 +17,7 @@ from compressor.pipeline.forecast import forecast
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
 from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
+from compressor.pipeline.trimming import trim_words
 from compressor.pipeline.workbench import Workbench
 from compressor.records.observer import Observer
 from compressor.records.promise import Reason, Verdict, exit_code
@@ -97,6 +98,7 @@ def compress(
     with exhaustion_explained({"the cache": cache, "--output": output.parent}):
         provide_teacher(bench)
         bench.check_memory()
+        trim_words(bench)
         with bench.run.held(fresh=fresh):
             run = Runner(bench.run, observer, stop_after=stop_after)
             candidate, report = _run(bench, run)

@@ -58,9 +58,18 @@ def prepare(bench: Workbench) -> Prepared:
         lengths=summary,
         rows={name: len(tokens) for name, tokens in parts.items()},
         lower_bound_ms=_lower_bound_ms(bench, workload),
-        notes=(*bench.data.notes, *doubts(bench), *steadiness_notes(bench.device_fingerprint)),
+        notes=(*bench.data.notes, *_trimmed_note(bench), *doubts(bench), *steadiness_notes(bench.device_fingerprint)),
     )
     return check_prepared(prepared)
+
+
+def _trimmed_note(bench: Workbench) -> tuple[str, ...]:
+    if bench.trimmed_from is None:
+        return ()
+    return (
+        f"--max-size: {bench.root.architecture.vocabulary} tokens of the vocabulary are left; accuracy is held against "
+        "the teacher with all of them, the teacher's rows are with those that are left",
+    )
 
 
 def workload_of(bench: Workbench) -> Workload:

@@ -83,6 +83,7 @@ class Workbench:
         self.observer = observer
         self.cache = cache
         self.fresh = fresh
+        self.trimmed_from: Path | None = None  # the teacher with all its words, where the request's has fewer
         self._begin = time.monotonic()
 
     @cached_property
@@ -333,8 +334,11 @@ class Workbench:
 
     @cached_property
     def evaluation_teacher(self) -> NDArray[np.float32]:
-        """The teacher's outputs on the evaluation part."""
-        return self.fp32_outputs(self.teacher_graph, self.evaluation.tokens)
+        """The teacher's outputs on the evaluation part; of one with fewer words, those of the one with all."""
+        if self.trimmed_from is None:
+            return self.fp32_outputs(self.teacher_graph, self.evaluation.tokens)
+        request = replace(self.request, teacher=str(self.trimmed_from))
+        return Workbench(request, cache=self.cache, observer=self.observer).evaluation_teacher
 
     @cached_property
     def evaluation_targets(self) -> Targets:
