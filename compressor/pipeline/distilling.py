@@ -31,6 +31,7 @@ from compressor.pipeline.stages import (
 )
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture
+from compressor.records.evidence import TRAINING, TrainingCurve
 from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, Raced, Source, check_raced
 from compressor.records.training import TrainPlan
 from compressor.score import Reference, refit
@@ -118,14 +119,23 @@ def distil(
     budget = bench.request.time_budget_s
     for note in overdraft_notes(steps * job.batch / speed, left, share=part.budget, time_budget_s=budget):
         bench.observer.note(note)
+    losses: dict[int, float] = {}
+
+    def watch(step: int, loss: float) -> None:
+        losses[step] = loss
+        bench.observer.progress(step / steps, f"loss {loss:.4f}")
+
     train(
         job,
         _plan(bench, steps, part=part, bfloat16=bfloat16),
         weights_path(bench, tag),
         checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
-        progress=lambda step, loss: bench.observer.progress(step / steps, f"loss {loss:.4f}"),
+        progress=watch,
         note=bench.observer.note,
     )
+    reported = tuple(sorted(losses))  # a step that was gone back to counts as it was run last
+    curve = TrainingCurve(f"student{tag}", reported, tuple(losses[step] for step in reported))
+    bench.run.measured("distil", TRAINING, curve)
     rung, student = ladder.fastest, load_encoder(shape, weights_path(bench, tag))
     model = bench.quantised(student, rung.precision).model.SerializeToString()
     drop = selection_drop(bench, model, rung.options, rung.precision)

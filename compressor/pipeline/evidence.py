@@ -7,7 +7,7 @@ from itertools import groupby
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
-from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint, check_evidence
+from compressor.records.evidence import TRAINING, CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint, check_evidence
 from compressor.records.latency import LatencyTable, TableEntry
 from compressor.records.stages import Candidate, Prepared
 from compressor.report.latency import UNITS, op_name
@@ -25,6 +25,7 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Eviden
         trials=tuple(_trials(bench)),
         parts=tuple(_parts(table, student.architecture)),
         curves=tuple(_curves(table)),
+        trainings=tuple(_trainings(bench)),
     )
     return check_evidence(found)
 
@@ -33,6 +34,13 @@ def _trials(bench: Workbench) -> Iterator[TrialPoint]:
     for line in bench.run.measurements("search", "trial"):
         layers = [Layer(**layer) for layer in line["solution"]["widths"]]
         yield TrialPoint(layers_in_words(layers), line["predicted_ms"], line["latency"]["p50_ms"])
+
+
+def _trainings(bench: Workbench) -> Iterator[TrainingCurve]:
+    for line in bench.run.measurements("distil", TRAINING):
+        curve = TrainingCurve(line["student"], tuple(line["steps"]), tuple(line["losses"]))
+        if curve.steps:
+            yield curve
 
 
 def _parts(table: LatencyTable, shape: Architecture) -> Iterator[PartCost]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from compressor.errors import BorderError
 
+TRAINING = "training"  # name in the journal of a run
+
 
 @dataclass(frozen=True)
 class TrialPoint:
@@ -48,6 +50,21 @@ class CostCurve:
 
 
 @dataclass(frozen=True)
+class TrainingCurve:
+    """One training.
+
+    Attributes:
+        student: Whose.
+        steps: Rising; those of which a loss was reported, about one a second.
+        losses: Mean over the rows of that step.
+    """
+
+    student: str
+    steps: tuple[int, ...]
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Beside the report.
 
@@ -56,17 +73,22 @@ class Evidence:
         trials: In the order in which they were built; empty where nothing was cut.
         parts: Of the engine, in the order in which it runs; empty where there is no table.
         curves: Of the table; empty likewise.
+        trainings: In the order in which they were run.
     """
 
     lower_bound_ms: float | None = None
     trials: tuple[TrialPoint, ...] = ()
     parts: tuple[PartCost, ...] = ()
     curves: tuple[CostCurve, ...] = ()
+    trainings: tuple[TrainingCurve, ...] = ()
 
 
 def check_evidence(evidence: Evidence) -> Evidence:
-    """Border check: curves have a cost and an error for every width."""
+    """Border check: curves have a cost and an error for every width, trainings a loss for every step."""
     for curve in evidence.curves:
         if not len(curve.widths) == len(curve.costs_us) == len(curve.errors_us) > 0:
             raise BorderError(f"the curve of {curve.name} needs a cost and an error for every width, and a width")
+    for training in evidence.trainings:
+        if len(training.steps) != len(training.losses) or list(training.steps) != sorted(set(training.steps)):
+            raise BorderError(f"the training of {training.student} needs a loss for every step, and steps that rise")
     return evidence

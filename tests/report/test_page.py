@@ -13,7 +13,7 @@ from made_up_report import made_up_report
 from compressor.cli.app import run
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import EVALUATION, EVIDENCE, REPORT, EvaluationData
-from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint, check_evidence
+from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint, check_evidence
 from compressor.records.promise import Reason, Verdict
 from compressor.records.results import Histogram, Report
 from compressor.records.serial import save
@@ -26,6 +26,10 @@ EVIDENCE_FOUND = Evidence(
     trials=(TrialPoint("4/192 0/96", 1.9, 2.1), TrialPoint("4/160 0/96", 1.7, 1.7)),
     parts=(PartCost("embeddings, head and call", 120.0), PartCost("layer 1: attention, 4 heads", 480.0)),
     curves=(CostCurve("attention", "heads", (1, 4, 12), (40.0, 120.0, 360.0), (1.0, 2.0, 3.0)),),
+    trainings=(
+        TrainingCurve("student-assistant", (10, 20, 30), (0.9, 0.5, 0.4)),
+        TrainingCurve("student", (5, 15), (0.4, 0.3)),
+    ),
 )
 ANSWERS = Answers(
     labels=("a", "b"),

@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from html import escape
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from compressor.records.evidence import CostCurve, Evidence, PartCost, TrialPoint
+import numpy as np
+
+from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint
 from compressor.records.results import LatencyResult, Report, Row
 from compressor.records.units import format_ms
 from compressor.report.drawing import STYLE
@@ -22,6 +25,7 @@ P = ParamSpec("P")
 INK, GRID = "#010203", "#040506"
 WIDTH = 5.6  # inches: narrow enough that text can be read on a phone
 WIDEST_REM = 46
+SMOOTHED = 25  # reports of a training
 OURS, TEACHER, LIMIT, FORBIDDEN = "#12876f", "#8a6fc9", "#d1603d", "#d1603d"
 LAYOUT: dict[Any, Any] = {"axes.edgecolor": GRID, "grid.color": GRID, "axes.labelcolor": INK, "text.color": INK}
 LAYOUT |= {"font.size": 10.0, "xtick.color": INK, "ytick.color": INK, "axes.titlecolor": INK}
@@ -208,6 +212,25 @@ def trials(points: Sequence[TrialPoint]) -> "Figure":
         axes.plot(point.predicted_ms, point.measured_ms, "o", color=OURS, alpha=0.8, gid=tip(words))
     axes.set_xlabel("predicted, ms")
     axes.set_ylabel("measured, ms")
+    return figure
+
+
+@_styled
+def trainings(found: Sequence[TrainingCurve]) -> "Figure":
+    """Loss against steps, the smoothed one in front."""
+    figure, (axes,) = _panels(WIDTH, 2.8)
+    for colour, curve in zip(cycle((OURS, TEACHER, LIMIT)), found, strict=False):
+        losses = np.array(curve.losses)
+        axes.plot(curve.steps, losses, color=colour, alpha=0.25, linewidth=0.8)
+        width = min(SMOOTHED, len(losses))
+        smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
+        words = f"{curve.student}: {curve.steps[-1]} steps, loss {smooth[-1]:.4f} in the end"
+        axes.plot(curve.steps[width - 1 :], smooth, color=colour, linewidth=1.6, label=curve.student, gid=tip(words))
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("distillation loss")
+    if len(found) > 1:
+        axes.legend(frameon=False, labelcolor=INK)
     return figure
 
 

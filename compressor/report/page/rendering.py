@@ -137,6 +137,15 @@ def _pictures(reports: Sequence[Report], evidence: Evidence) -> Iterator[Picture
             ("percentile", "latency"),
             tuple((f"p{p}", format_ms(getattr(latency.summary, f"p{p}_ms"))) for p in (50, 90, 95, 99)),
         )
+    if evidence.trainings:
+        yield picture(
+            "Training",
+            "Distillation loss of every training of the run, as it was reported about once a second, and its mean over "
+            f"{figures.SMOOTHED} reports.",
+            lambda: figures.trainings(evidence.trainings),
+            ("training", "steps", "loss at the begin", "loss in the end"),
+            tuple((t.student, str(t.steps[-1]), f"{t.losses[0]:.4f}", f"{t.losses[-1]:.4f}") for t in evidence.trainings),
+        )
     if evidence.trials:
         yield picture(
             "Predicted and measured",
