@@ -107,7 +107,7 @@ def test_the_verdict_comes_first_and_every_promise_has_its_line(page: str) -> No
 
 def test_every_picture_has_words_and_its_numbers_can_be_read(page: str) -> None:
     pictures = Seen(page).all("svg")
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 40 for picture in pictures)
     for words in (
         "student: 89.50 points, 2 ms",
@@ -163,6 +163,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_curve_without_costs_is_refused() -> None:
     with pytest.raises(BorderError, match="the curve of attention needs a cost"):
         check_evidence(Evidence(curves=(CostCurve("attention", "heads", (1, 2), (1.0,), (0.1, 0.1)),)))
+    for steps, losses in (((1, 2), (0.5,)), ((2, 1), (0.5, 0.4)), ((1, 1), (0.5, 0.4))):
+        with pytest.raises(BorderError, match="the training of student needs a loss for every step"):
+            check_evidence(Evidence(trainings=(TrainingCurve("student", steps, losses),)))
 
 
 @pytest.fixture(scope="module")
