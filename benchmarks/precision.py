@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import bundles
 from benchmarks.frontier import LENGTH, TEACHER, Student, ours, pooled
 from benchmarks.harness import CHECKOUT, ROWS, Check, RowStore, arguments, content_hash, finish, gemm_ceiling
 from benchmarks.peers.environments import OURS, PEERS, Model, Peer, Worker, build, python_of
@@ -43,6 +44,7 @@ LENGTHS = (16, 32, 56, 128)
 TURNS, TURN_SECONDS = 12, 0.25
 QUICK_TURNS = 4
 ALIKE_POINTS = 0.3  # a peer that loses so much more than ours is no peer at the same accuracy
+FIVE = "2.2ms"  # a limit that a student of five times the fp32 teacher's speed keeps here
 STUDENTS = (5, 12, 20)  # speed-ups of the frontier, its first seed
 CODE = [CHECKOUT / "compressor" / name for name in ("encoder", "precision", "runtimes")]
 CODE += [CHECKOUT / "benchmarks" / name for name in ("peers", "products.py", "precision.py")]
@@ -198,8 +200,28 @@ def main() -> None:
         if case.judged:
             name = f"{case.name} accuracy"
             rows[name] = store.row(name, _key(case), lambda: judged(case))  # noqa: B023
+    if full:
+        rows |= _bundle_rows(store)
     show(rows)
     finish("precision", options.mode, list(rows.values()), list(_checks(rows)))
+
+
+def _bundle_rows(store: RowStore) -> dict[str, dict[str, Any]]:
+    """What ships, and what users do with it."""
+    key = content_hash([CHECKOUT / "compressor", CHECKOUT / "benchmarks" / "bundles.py", pooled("train")], FIVE)
+    bundle = WORK / "bundle"
+
+    def smallest(most: str) -> dict[str, Any]:
+        return bundles.shipped(FIVE, bundle, most=most)
+
+    makers = {
+        "5x in 5 MB": lambda: smallest("5MB"),
+        "5x in 9 MB": lambda: smallest("9MB"),  # the bundle of the rows below
+        "verify without torch": lambda: bundles.verified_without_torch(bundle),
+        "optimum": lambda: bundles.loaded_in_optimum(bundle),
+        "call": lambda: bundles.call_overhead(bundle),
+    }
+    return {name: store.row(name, key, make) for name, make in makers.items()}
 
 
 def _key(case: Case) -> str:
@@ -225,6 +247,16 @@ def _checks(rows: Mapping[str, dict[str, Any]]) -> Iterator[Check]:
         yield Check(f"speedup_over_best_peer_minilm_{length}", round(peer / best, 3), "x", 1.2, ">=")
         if length == 128:
             yield Check("ratio_to_floor_128", round(best / row["floor_ms"], 3), "x", 1.4)
+    if "5x in 9 MB" in rows:
+        for name, text in (("5x in 9 MB", ""), ("5x in 5 MB", "_trimmed")):
+            row, most = rows[name], 9.0 if name == "5x in 9 MB" else 5.0
+            yield Check(f"shipped_megabytes_sst2_5x{text}", row.get("megabytes"), "MB", most)
+            yield Check(f"drop_points_sst2_5x{text}", row.get("accuracy_drop_points"), "points", None)
+        yield Check("load_call_overhead_us", rows["call"]["overhead_us"], "us", 30.0)
+        verified = rows["verify without torch"]
+        alone = verified["exit_code"] == 0 and not verified["torch_is_there"]
+        yield Check("verify_without_torch", int(alone), "of 1", 1, ">=")
+        yield Check("optimum_loads", int(rows["optimum"]["loads"]), "of 1", 1, ">=")
     if (row := rows.get("student 12x 56 x1")) is not None:
         yield Check("ratio_to_floor_student_12x_56", round(_best_ours(row) / row["floor_ms"], 3), "x", 2.0)
 
