@@ -14,7 +14,16 @@ from benchmarks.commands import report_facts, run_command
 from benchmarks.frontier import LENGTH, TEACHER, pooled
 from benchmarks.harness import CHECKOUT
 from benchmarks.peers.environments import HERE, PEERS, Peer, python_of
+from benchmarks.planted_faults import EMITTER, PASS, Fault
+from compressor.encoder import Encoder
+from compressor.errors import BorderError
+from compressor.export.graphs import final_graph
+from compressor.pipeline.blocks import check_blocks
+from compressor.records.architecture import Precision
+from compressor.runtimes.local import LocalDevice
 from compressor.tasks import TextTokenizer
+from compressor.teachers import load_teacher
+from compressor.verification.quantised import check_int8
 
 CALLS, TEXT = 3000, ("a", "fine", "film")
 ALIKE = 0.25  # of a logit: int8 graphs round differently from one version of a runtime to the next
@@ -59,6 +68,37 @@ def loaded_in_optimum(bundle: Path) -> dict[str, Any]:
         return {"loads": False, "output": done.stderr.splitlines()[-8:]}
     found = json.loads(done.stdout.splitlines()[-1])
     return {**found, "loads": found["largest_difference"] <= ALIKE}
+
+
+def planted_faults() -> dict[str, Any]:
+    """Mistakes of an emitter or a pass in MiniLM's graphs; which of them the checks of every export find."""
+    encoder, device = load_teacher(TEACHER).encoder, LocalDevice()
+    ids = np.random.default_rng(0).integers(1000, 20000, (3, 12))
+    mask = (np.arange(12) < np.array([[12], [7], [3]])).astype(np.int64)
+    batch = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.arange(12)[None].repeat(3, 0) // 6}
+    missed = [name for name, fault in EMITTER.items() if not _found_in_blocks(encoder, fault, batch, device)]
+    missed += [name for name, fault in PASS.items() if not _found_in_int8(encoder, fault, device)]
+    return {"planted": len(EMITTER) + len(PASS), "missed": missed}
+
+
+def _found_in_blocks(encoder: Encoder, fault: Fault, batch: dict[str, Any], device: LocalDevice) -> bool:
+    model = final_graph(encoder, Precision.FP32)
+    fault(model)
+    try:
+        check_blocks(encoder, model, batch, device)
+    except BorderError:
+        return True
+    return False
+
+
+def _found_in_int8(encoder: Encoder, fault: Fault, device: LocalDevice) -> bool:
+    fp32, model = final_graph(encoder, Precision.FP32), final_graph(encoder, Precision.INT8)
+    fault(model)
+    try:
+        check_int8(model, fp32, device)
+    except BorderError:
+        return True
+    return False
 
 
 def call_overhead(bundle: Path) -> dict[str, Any]:

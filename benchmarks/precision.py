@@ -220,6 +220,7 @@ def _bundle_rows(store: RowStore) -> dict[str, dict[str, Any]]:
         "verify without torch": lambda: bundles.verified_without_torch(bundle),
         "optimum": lambda: bundles.loaded_in_optimum(bundle),
         "call": lambda: bundles.call_overhead(bundle),
+        "planted faults": bundles.planted_faults,
     }
     return {name: store.row(name, key, make) for name, make in makers.items()}
 
@@ -252,6 +253,9 @@ def _checks(rows: Mapping[str, dict[str, Any]]) -> Iterator[Check]:
             row, most = rows[name], 9.0 if name == "5x in 9 MB" else 5.0
             yield Check(f"shipped_megabytes_sst2_5x{text}", row.get("megabytes"), "MB", most)
             yield Check(f"drop_points_sst2_5x{text}", row.get("accuracy_drop_points"), "points", None)
+        faults = rows["planted faults"]
+        caught = 1 - len(faults["missed"]) / faults["planted"]
+        yield Check("planted_faults_caught_share", round(caught, 3), f"of {faults['planted']}", 1.0, ">=")
         yield Check("load_call_overhead_us", rows["call"]["overhead_us"], "us", 30.0)
         verified = rows["verify without torch"]
         alone = verified["exit_code"] == 0 and not verified["torch_is_there"]
