@@ -59,7 +59,7 @@ def verified_without_torch(bundle: Path) -> dict[str, Any]:
 
 
 def loaded_in_optimum(bundle: Path) -> dict[str, Any]:
-    """optimum's classes and pipelines on the bundle's portable model."""
+    """Optimum's classes and pipelines on the bundle's portable model."""
     python = python_of(next(peer for peer in PEERS if peer.name == "optimum"))
     done = subprocess.run(
         [python, HERE / "check_optimum.py", bundle], capture_output=True, text=True, check=False, cwd="/"
@@ -107,7 +107,9 @@ def call_overhead(bundle: Path) -> dict[str, Any]:
     engine, longest = predictor._engine, predictor.manifest.max_length
     plain = tokenizer._tokenizer
     text = " ".join(TEXT * 6)
-    feeds = {name: value for name, value in tokenizer.feeds((text,), max_length=longest).items() if name in engine.inputs}
+    feeds = {
+        name: value for name, value in tokenizer.feeds((text,), max_length=longest).items() if name in engine.inputs
+    }
     times: dict[str, list[int]] = {"call": [], "tokenizer": [], "engine": []}
     steps = {
         "call": lambda: predictor([text]),
@@ -120,5 +122,8 @@ def call_overhead(bundle: Path) -> dict[str, Any]:
             step()
             times[name].append(time.perf_counter_ns() - begin)
     middle = {name: statistics.median(found) / 1e3 for name, found in times.items()}
-    return {**{f"{name}_us": round(value, 1) for name, value in middle.items()}, "tokens": int(np.size(feeds["input_ids"])),
-            "overhead_us": round(middle["call"] - middle["tokenizer"] - middle["engine"], 1)}
+    return {
+        **{f"{name}_us": round(value, 1) for name, value in middle.items()},
+        "tokens": int(np.size(feeds["input_ids"])),
+        "overhead_us": round(middle["call"] - middle["tokenizer"] - middle["engine"], 1),
+    }

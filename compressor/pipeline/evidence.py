@@ -7,7 +7,15 @@ from itertools import groupby
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
-from compressor.records.evidence import TRAINING, CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint, check_evidence
+from compressor.records.evidence import (
+    TRAINING,
+    CostCurve,
+    Evidence,
+    PartCost,
+    TrainingCurve,
+    TrialPoint,
+    check_evidence,
+)
 from compressor.records.latency import LatencyTable, TableEntry
 from compressor.records.stages import Candidate, Prepared
 from compressor.report.latency import UNITS, op_name

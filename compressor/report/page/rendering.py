@@ -144,7 +144,9 @@ def _pictures(reports: Sequence[Report], evidence: Evidence) -> Iterator[Picture
             f"{figures.SMOOTHED} reports.",
             lambda: figures.trainings(evidence.trainings),
             ("training", "steps", "loss at the begin", "loss in the end"),
-            tuple((t.student, str(t.steps[-1]), f"{t.losses[0]:.4f}", f"{t.losses[-1]:.4f}") for t in evidence.trainings),
+            tuple(
+                (t.student, str(t.steps[-1]), f"{t.losses[0]:.4f}", f"{t.losses[-1]:.4f}") for t in evidence.trainings
+            ),
         )
     if evidence.trials:
         yield picture(
