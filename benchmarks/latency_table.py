@@ -47,6 +47,7 @@ from compressor.space import sample_architecture
 
 MINILM = Architecture((Layer(12, 1536),) * 6, 384, 32, 30522, 512, 2, 2)
 BERT_BASE = Architecture((Layer(12, 3072),) * 12, 768, 64, 30522, 512, 2, 2)
+PRECISIONS = (Precision.FP32, Precision.INT8)
 TEACHERS = {"minilm": MINILM, "bert_base": BERT_BASE}
 COUNTS = {"full": {"minilm": 50, "bert_base": 20}, "quick": {"minilm": 16, "bert_base": 8}}
 LENGTHS = {"full": (16, 32, 128), "quick": (32,)}
@@ -88,7 +89,7 @@ def cases(mode: str, threads: Sequence[int]) -> list[Case]:
         for count in threads
         for teacher in TEACHERS
         for length in LENGTHS[mode]
-        for precision in Precision
+        for precision in PRECISIONS
     ]
 
 
@@ -247,7 +248,7 @@ def checks(rows: dict[str, dict[str, Any]], threads: Sequence[int]) -> list[Chec
             error = 100 * float(np.abs(pooled(rows, teacher, precision, count)).mean())
             found.append(Check(f"{teacher}_{precision}_mean_error_percent_{suffix}", round(error, 3), "%", limit))
     single = {name: row for name, row in rows.items() if name.endswith("-1t")}
-    errors = np.concatenate([pooled(rows, teacher, precision, 1) for teacher in TEACHERS for precision in Precision])
+    errors = np.concatenate([pooled(rows, teacher, precision, 1) for teacher in TEACHERS for precision in PRECISIONS])
     ranks = float(np.mean([row["rank_correlation"] for row in single.values()]))
     seconds = {
         teacher: max(

@@ -7,8 +7,8 @@
 | floor | the model's own matrix products at their shapes in the fastest kernel (`products.py`) |
 
 Teachers: MiniLM-L6 for SST-2 (accuracy on dev and test pooled), and BERT-base with random weights (latency only);
-the frontier's students where its rows are on this machine. A row is one model at one length and number of threads, with all
-subjects timed in turn, each in a process of its own.
+the frontier's students where its rows are on this machine. A row is one model at one length and number of threads,
+with all subjects timed in turn, each in a process of its own.
 
     python -m benchmarks.precision --full --resume
 """

@@ -41,7 +41,7 @@ def bench(
 
 def in_words(result: "BenchResult") -> str:
     """Tables and lines."""
-    from compressor.report import plain_table
+    from compressor.report import BATCHES_HEADER, LENGTHS_HEADER, batch_cells, length_cells, plain_table
 
     latency, start, words = result.latency, result.cold_start, result.tokenisation
     at = f"{100 * latency.confidence:g} %"
@@ -51,9 +51,9 @@ def in_words(result: "BenchResult") -> str:
         f"the machine was disturbed for {100 * latency.disturbed_share:.1f} % of the time",
         plain_table(("latency", "measured", f"at least ({at})", f"at most ({at})"), _percentile_cells(result)),
         "",
-        plain_table(("tokens", "rows", "p50", "p95"), _length_cells(result)),
+        plain_table(LENGTHS_HEADER, [length_cells(part) for part in result.lengths]),
         "",
-        plain_table(("batch", "p50", "p95", "rows/s"), _batch_cells(result)),
+        plain_table(BATCHES_HEADER, [batch_cells(batch) for batch in result.batches]),
         "",
         f"cold start: {start.start_to_answer_s:.2f} s from start to first answer, loading {start.load_s:.2f} s",
         f"tokenisation: p50 {words.p50_us:.0f} us, p95 {words.p95_us:.0f} us per text",
@@ -78,14 +78,3 @@ def _percentile_cells(result: "BenchResult") -> list[tuple[str, ...]]:
         (f"p{p.percent:g}", *("-" if ms is None else format_ms(ms) for ms in (p.value_ms, p.low_ms, p.high_ms)))
         for p in result.latency.percentiles
     ]
-
-
-def _length_cells(result: "BenchResult") -> list[tuple[str, ...]]:
-    return [
-        (f"{x.shortest} - {x.longest}", f"{100 * x.share:.1f} %", format_ms(x.p50_ms), format_ms(x.p95_ms))
-        for x in result.lengths
-    ]
-
-
-def _batch_cells(result: "BenchResult") -> list[tuple[str, ...]]:
-    return [(str(x.batch), format_ms(x.p50_ms), format_ms(x.p95_ms), f"{x.rows_per_s:.0f}") for x in result.batches]

@@ -48,7 +48,7 @@ class RelativeBias(nn.Module):
         last = self._positions - 1
         by_distance = self.table.weight[bucket(torch.arange(-last, last + 1), self._buckets)]
         length = graph.node("Shape", [mask], f"{name}.length", start=3, end=4)
-        count = graph.node("Squeeze", [length, graph.constant([0], f"{name}.count.axis")], f"{name}.count")
+        count = graph.node("Squeeze", [length], f"{name}.count")
         zero, one = graph.scalar(0, f"{name}.zero"), graph.scalar(1, f"{name}.one")
         positions = graph.node("Range", [zero, count, one], f"{name}.positions")
         index = graph.node("Add", [positions, graph.constant([last], f"{name}.last")], f"{name}.index")
@@ -57,6 +57,6 @@ class RelativeBias(nn.Module):
         else:
             rows = graph.node("Unsqueeze", [positions, graph.constant([1], f"{name}.axis")], f"{name}.rows")
             index = graph.node("Sub", [index, rows], f"{name}.distance")
-        values = graph.node("Gather", [graph.constant(array(by_distance), f"{name}.table"), index], f"{name}.values")
-        bias = graph.node("Transpose", [values], f"{name}.bias", perm=[2, 0, 1])
+        table = graph.constant(array(by_distance).T, f"{name}.table")
+        bias = graph.node("Gather", [table, index], f"{name}.bias", axis=1)
         return graph.node("Add", [mask, bias], f"{name}.mask")

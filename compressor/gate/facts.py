@@ -54,11 +54,12 @@ def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
         InputError: A shape cannot be inferred.
     """
     sizes = _inferred(model, shapes)
+    rounded = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     total: Counter[str] = Counter()
     for node in model.graph.node:
-        kind = PRODUCTS.get(node.op_type)
-        if kind is None:
+        if node.op_type not in PRODUCTS:
             continue
+        kind = "int8" if rounded.issuperset(node.input) else PRODUCTS[node.op_type]
         missing = [name for name in (node.input[0], node.output[0]) if name not in sizes]
         if missing:
             raise InputError(f"the shape of {missing[0]} cannot be inferred; export the bundle again")

@@ -63,7 +63,7 @@ def _all_positions(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel
     scores = Product(at.length, size, at.length, Precision.FP32, copies, activation_bytes=moved)
     context = Product(at.length, at.length, size, Precision.FP32, copies, activation_bytes=moved)
     bias = op.width * at.length * at.length
-    relative: list[Kernel] = [_pass(bias), _pass(bias), _pass(elements)] if shape.relative_buckets else []
+    relative: list[Kernel] = [_pass(bias), _pass(elements)] if shape.relative_buckets else []
     softmax = [_pass(elements), _pass(elements, function=True)]
     return [*projections, *heads, scores, *relative, *softmax, context, _pass(at.rows * inner), _view()]
 
@@ -78,7 +78,7 @@ def _first_token(shape: Architecture, op: OpKey, at: Positions) -> list[Kernel]:
     scores = Product(at.length, hidden, op.width, Precision.FP32, at.batch, activation_bytes=moved)
     context = Product(op.width, at.length, hidden, Precision.FP32, at.batch, activation_bytes=moved)
     bias = op.width * at.length
-    relative: list[Kernel] = [_pass(bias), _pass(bias), _pass(elements), _view()] if shape.relative_buckets else []
+    relative: list[Kernel] = [_pass(bias), _pass(elements), _view()] if shape.relative_buckets else []
     softmax = [_pass(elements), _pass(elements), _pass(elements, function=True)]
     values = [*_linear(heads, hidden, inner, op.precision), _pass(heads * inner), _pass(heads * inner)]
     return [*query, *asked, scores, *relative, *softmax, context, *values]

@@ -17,24 +17,27 @@ from compressor.records.evidence import (
     check_evidence,
 )
 from compressor.records.latency import LatencyTable, TableEntry
-from compressor.records.stages import Candidate, Prepared
+from compressor.records.stages import Candidate, Comparison, Prepared
 from compressor.report.latency import UNITS, op_name
 
 
-def gather(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Evidence:
+def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, comparison: Comparison) -> Evidence:
     """Trials from the journal; the engine's parts and the curves from the table of what was cut."""
-    student = candidate.student
-    if student is None:
-        return Evidence(prepared.lower_bound_ms, tuple(_trials(bench)))
-    tag = student.source.tag if student.source and student.source.root != bench.root.architecture else ""
-    table = bench.run.load(f"table{tag}", LatencyTable)
     found = Evidence(
         lower_bound_ms=prepared.lower_bound_ms,
         trials=tuple(_trials(bench)),
-        parts=tuple(_parts(table, student.architecture)),
-        curves=tuple(_curves(table)),
-        trainings=tuple(_trainings(bench)),
+        lengths=comparison.lengths,
+        batches=comparison.batches,
     )
+    if (student := candidate.student) is not None:
+        tag = student.source.tag if student.source and student.source.root != bench.root.architecture else ""
+        table = bench.run.load(f"table{tag}", LatencyTable)
+        found = replace(
+            found,
+            parts=tuple(_parts(table, student.architecture)),
+            curves=tuple(_curves(table)),
+            trainings=tuple(_trainings(bench)),
+        )
     return check_evidence(found)
 
 

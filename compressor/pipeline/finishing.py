@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor import __version__
+from compressor.bench import batch_latencies, length_latencies, measure_of
 from compressor.encoder import Encoder
 from compressor.errors import UnavailableError
 from compressor.export import (
@@ -25,6 +26,7 @@ from compressor.export import (
     write_texts,
 )
 from compressor.export.graphs import checked, final_graph
+from compressor.export.kernels import check_kernels
 from compressor.pipeline.checking import check_files, check_graphs
 from compressor.pipeline.evidence import gather
 from compressor.pipeline.stages import student_encoder
@@ -45,6 +47,7 @@ from compressor.teachers.eager import eager_baseline
 from compressor.verification import read_manifest, verify_bundle
 
 COMPARE_SECONDS = 2.0
+SHAPE_SECONDS, LONGEST_RUN_S = 0.4, 0.1  # for each length and batch
 # Lengths that an engine is compiled for: the workload's, and parts of it for shorter inputs.
 PARTS_OF_LENGTH = (1, 2, 4)
 
@@ -65,6 +68,8 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     options = write_models(folder, model, bench.device, _for_use(candidate.options, prepared.workload))
     write_texts(folder, bench.teacher.folder, bench.config(), shape)
     check_files(bench, folder, options, candidate.precision)
+    if isinstance(encoder, Encoder):  # what foreign graphs look like is not known
+        check_kernels(model, bench.device.kernels(folder / ENGINE, options))
     tokens = bench.evaluation.tokens
     evaluation = EvaluationData(
         tokens=tokens,
@@ -121,11 +126,18 @@ def verify(bench: Workbench, candidate: Candidate) -> Verification:
     return verification
 
 
-def compare(bench: Workbench, prepared: Prepared, ladder: Ladder) -> Comparison:
-    """The teacher in eager PyTorch, compiled in fp32, and in int8, measured like the engine and right after it."""
+def compare(bench: Workbench, prepared: Prepared, ladder: Ladder, candidate: Candidate) -> Comparison:
+    """The teacher in eager PyTorch, compiled in fp32, and in int8, measured like the engine and right after it.
+
+    And the engine at other lengths and in batches.
+    """
     rows = [row for row in (_eager_row(bench, prepared.workload),) if row is not None]
     rows += [_rung_row(bench, prepared.workload, rung) for rung in ladder.rungs]
-    return Comparison(tuple(rows))
+    folder, tokens = bundle_folder(bench, candidate), bench.evaluation.tokens
+    measure = measure_of(bench.device, folder / ENGINE, read_manifest(folder).options)
+    lengths = length_latencies(measure, tokens, bench.pad_id, seconds=SHAPE_SECONDS)
+    batches = batch_latencies(measure, tokens, prepared.workload, seconds=SHAPE_SECONDS, longest_run_s=LONGEST_RUN_S)
+    return Comparison(tuple(rows), tuple(lengths), tuple(batches))
 
 
 def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
@@ -216,7 +228,7 @@ def report(
         notes=prepared.notes,
     )
     folder = bundle_folder(bench, candidate)
-    evidence = gather(bench, prepared, candidate)
+    evidence = gather(bench, prepared, candidate, comparison)
     save(result, folder / REPORT)
     save(evidence, folder / EVIDENCE)
     bench.run.save(f"evidence{candidate.tag}", evidence)

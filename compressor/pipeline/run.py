@@ -120,7 +120,7 @@ def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
         results.append(verification)
         if verification.verdict is Verdict.MET or len(results) == MAX_EVALUATION_READS:
             break
-    comparison = run.stage("compare", Comparison, lambda: finishing.compare(bench, prepared, ladder))
+    comparison = run.stage("compare", Comparison, lambda: finishing.compare(bench, prepared, ladder, candidate))
     report = run.stage(
         "report",
         Report,

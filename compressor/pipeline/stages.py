@@ -66,10 +66,11 @@ def prepare(bench: Workbench) -> Prepared:
 def _trimmed_note(bench: Workbench) -> tuple[str, ...]:
     if bench.trimmed_from is None:
         return ()
-    return (
-        f"--max-size: {bench.root.architecture.vocabulary} tokens of the vocabulary are left; accuracy is held against "
-        "the teacher with all of them, the teacher's rows are with those that are left",
+    note = (
+        f"--max-size: {bench.root.architecture.vocabulary} tokens of the vocabulary are left; accuracy is held "
+        "against the teacher with all of them, the teacher's rows are with those that are left"
     )
+    return (note,)
 
 
 def workload_of(bench: Workbench) -> Workload:

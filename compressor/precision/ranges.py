@@ -1,7 +1,7 @@
 """Ranges of activations, from a stream of values, in bounded memory.
 
-A histogram of `BINS` bins over [-R, R] per tensor; R doubles, two bins into one, whenever a value is beyond it, so
-every value is counted and none is kept (ONNX Runtime's calibrators keep them all: 256 GB for BERT, onnxruntime #10503).
+A histogram of `BINS` bins over [-R, R] per tensor; R doubles, two bins into one, whenever a value is beyond it, so all
+values are counted and none is kept (ONNX Runtime's calibrators keep them all: 256 GB for BERT, onnxruntime #10503).
 
 | method | low and high |
 | --- | --- |

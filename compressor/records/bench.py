@@ -43,14 +43,15 @@ class Latency:
 
 @dataclass(frozen=True)
 class LengthLatency:
-    """Rows of the evaluation data of similar length, one at a time and without padding.
+    """Rows of the evaluation data of similar length, one at a time.
 
     Attributes:
         shortest: Tokens of the shortest row.
         longest: Of the longest.
         share: Of all rows, in [0, 1].
-        p50_ms: Median over the rows.
-        p95_ms: 95th percentile.
+        p50_ms: Median over the rows, without padding.
+        p95_ms: 95th percentile, likewise.
+        padded_p50_ms: Median of the same rows, padded to the longest.
     """
 
     shortest: int
@@ -58,6 +59,7 @@ class LengthLatency:
     share: float
     p50_ms: float
     p95_ms: float
+    padded_p50_ms: float
 
 
 @dataclass(frozen=True)

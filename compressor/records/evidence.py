@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from compressor.errors import BorderError
+from compressor.records.bench import BatchLatency, LengthLatency
 
 TRAINING = "training"  # name in the journal of a run
 
@@ -74,6 +75,8 @@ class Evidence:
         parts: Of the engine, in the order in which it runs; empty where there is no table.
         curves: Of the table; empty likewise.
         trainings: In the order in which they were run.
+        lengths: The engine on rows as long as they are, in buckets of rising length.
+        batches: The engine on several rows at once.
     """
 
     lower_bound_ms: float | None = None
@@ -81,6 +84,8 @@ class Evidence:
     parts: tuple[PartCost, ...] = ()
     curves: tuple[CostCurve, ...] = ()
     trainings: tuple[TrainingCurve, ...] = ()
+    lengths: tuple[LengthLatency, ...] = ()
+    batches: tuple[BatchLatency, ...] = ()
 
 
 def check_evidence(evidence: Evidence) -> Evidence:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Cut, Layer, Precision
+from compressor.records.bench import BatchLatency, LengthLatency
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Workload
 from compressor.records.results import Row
@@ -190,9 +191,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The teacher as users know it, measured right after the engine: rows of the closing table."""
+    """Measured right after the engine.
+
+    Attributes:
+        rows: Of the closing table: the teacher as users know it.
+        lengths: The engine on rows of the evaluation data as long as they are.
+        batches: The engine on several rows at once.
+    """
 
     rows: tuple[Row, ...]
+    lengths: tuple[LengthLatency, ...] = ()
+    batches: tuple[BatchLatency, ...] = ()
 
 
 def check_prepared(prepared: Prepared) -> Prepared:

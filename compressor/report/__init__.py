@@ -2,15 +2,20 @@
 
 from compressor.report.family import HEADER as FAMILY_HEADER
 from compressor.report.family import draw_family, family_cells
+from compressor.report.shapes import BATCHES_HEADER, LENGTHS_HEADER, batch_cells, length_cells
 from compressor.report.table import HEADER, cells, disturbed, markdown, plain_table, promises, provenance, verdict_line
 
 __all__ = [
+    "BATCHES_HEADER",
     "FAMILY_HEADER",
     "HEADER",
+    "LENGTHS_HEADER",
+    "batch_cells",
     "cells",
     "disturbed",
     "draw_family",
     "family_cells",
+    "length_cells",
     "markdown",
     "plain_table",
     "promises",

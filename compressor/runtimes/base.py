@@ -16,6 +16,8 @@ from compressor.runtimes.samples import Samples
 
 Feeds = Mapping[str, NDArray[Any]]
 Clock = Callable[[], int]  # nanoseconds, monotonic
+# Roles of kernels.
+INT8_PRODUCT, FLOAT_PRODUCT, NORM, ACTIVATION, SOFTMAX = "int8 product", "product", "norm", "activation", "softmax"
 
 
 class Engine(Protocol):
@@ -74,6 +76,9 @@ class Device(Protocol):
 
     def save_engine(self, model: bytes, options: CompileOptions, path: Path) -> CompileOptions:
         """Write the graph as the runtime's optimiser leaves it; returns the options to load it with."""
+
+    def kernels(self, engine: Path, options: CompileOptions) -> dict[str, int]:
+        """How many kernels of each role a saved engine runs; without roles that the runtime does not tell."""
 
     def fresh_samples(
         self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int

@@ -119,6 +119,11 @@ class FakeDevice:
         path.write_bytes(model)
         return options
 
+    def kernels(self, engine: Path, options: CompileOptions) -> dict[str, int]:
+        """See `Device`; the fake has no kernels."""
+        del engine, options
+        return {}
+
     def fresh_samples(
         self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
     ) -> list[Samples]:

@@ -102,6 +102,12 @@ class LocalDevice:
         onnxruntime_cpu.compile_model(model, options, save=path)
         return CompileOptions(options.threads, optimise=False)
 
+    def kernels(self, engine: Path, options: CompileOptions) -> dict[str, int]:
+        """See `Device`."""
+        if options.runtime == OPENVINO:
+            return _openvino().kernels(engine, options)  # type: ignore[no-any-return]
+        return onnxruntime_cpu.kernels(engine)
+
     def fresh_samples(
         self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
     ) -> list[Samples]:

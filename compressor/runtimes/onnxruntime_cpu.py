@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU, strict: a graph that it would not run there is an error, never a fallback."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from compressor.errors import UnavailableError
 from compressor.records.latency import CompileOptions
-from compressor.runtimes.base import Feeds
+from compressor.runtimes.base import ACTIVATION, FLOAT_PRODUCT, INT8_PRODUCT, NORM, SOFTMAX, Feeds
 
 PROVIDER = "CPUExecutionProvider"
 NAME = "onnxruntime"
@@ -19,6 +20,16 @@ OPTIONAL_FUSIONS = ("SkipLayerNormFusion",)
 # Idle threads of a session wait for work in a loop, 45 ms by default: they take the cores from whatever runs next,
 # be it another engine or the rest of the program. Long enough for the gaps within a run and between two in a row.
 SPIN_MICROSECONDS = 200
+
+
+# What the optimiser makes of our graphs. A product in int8 that it does not recognise stays four nodes or more.
+KERNELS = {
+    INT8_PRODUCT: {"DynamicQuantizeMatMul", "MatMulIntegerToFloat"},
+    FLOAT_PRODUCT: {"MatMul", "FusedMatMul", "Gemm", "FusedGemm"},
+    NORM: {"LayerNormalization", "SkipLayerNormalization"},
+    ACTIVATION: {"Gelu", "BiasGelu"},
+    SOFTMAX: {"Softmax"},
+}
 
 
 class OnnxRuntimeEngine:
@@ -37,6 +48,14 @@ class OnnxRuntimeEngine:
     def run_all(self, feeds: Feeds) -> dict[str, NDArray[np.float32]]:
         """Every output of the graph by its name."""
         return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
+
+
+def kernels(engine: Path) -> dict[str, int]:
+    """See `Device`; of a file that the optimiser wrote."""
+    import onnx  # not in the processes that time
+
+    counts = Counter(node.op_type for node in onnx.load_model(engine).graph.node)
+    return {role: sum(counts[name] for name in names) for role, names in KERNELS.items()}
 
 
 def option_variants(threads: int) -> tuple[CompileOptions, ...]:

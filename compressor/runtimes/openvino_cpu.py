@@ -6,6 +6,7 @@ are padded up to the next of them, and anything else goes to one compiled for an
 few that occur get an engine each, which is what measuring wants.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from openvino.properties import hint
 
 from compressor.errors import UnavailableError
 from compressor.records.latency import CompileOptions
-from compressor.runtimes.base import Feeds
+from compressor.runtimes.base import INT8_PRODUCT, Feeds
 
 NAME = "openvino"
 RUNTIME = f"{NAME} {ov.__version__.split('-')[0]}"
@@ -35,7 +36,8 @@ class OpenVinoEngine:
         self.inputs: tuple[str, ...] = tuple(port.any_name for port in model.inputs)
         self._requests: dict[Shapes, Any] = {}
         for shape in options.shapes:
-            self._requests[(shape,) * len(self.inputs)] = self._compiled((shape,) * len(self.inputs))
+            shapes = (shape,) * len(self.inputs)
+            self._requests[shapes] = self.compiled(shapes).create_infer_request()
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
         """See `Engine`."""
@@ -46,7 +48,7 @@ class OpenVinoEngine:
         if shapes not in self._requests and (self._options.shapes or len(self._requests) >= MOST_SHAPES):
             shapes = ANY
         if shapes not in self._requests:
-            self._requests[shapes] = self._compiled(shapes)
+            self._requests[shapes] = self.compiled(shapes).create_infer_request()
         return _infer(self._requests[shapes], arrays)
 
     def _larger(self, shapes: Shapes) -> Shapes | None:
@@ -63,7 +65,12 @@ class OpenVinoEngine:
         outputs = _infer(self._requests[shapes], wide)
         return outputs[:, :length] if outputs.ndim == 3 else outputs
 
-    def _compiled(self, shapes: Shapes) -> Any:
+    def compiled(self, shapes: Shapes) -> Any:
+        """For inputs of these shapes, or for `ANY`.
+
+        Raises:
+            UnavailableError: The runtime refuses the graph.
+        """
         model = self._model.clone()
         if shapes != ANY:
             model.reshape(dict(zip(self.inputs, map(list, shapes), strict=True)))
@@ -73,7 +80,7 @@ class OpenVinoEngine:
             properties.inference_num_threads: self._options.threads,
         }
         try:
-            return ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+            return ov.Core().compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise UnavailableError(f"{RUNTIME} cannot compile the graph: {error}") from error
 
@@ -83,6 +90,16 @@ def _infer(request: Any, arrays: list[NDArray[Any]]) -> NDArray[np.float32]:
     request.infer(dict(enumerate(arrays)), share_inputs=True)
     outputs: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
     return outputs
+
+
+def kernels(engine: Path, options: CompileOptions) -> dict[str, int]:
+    """See `Device`; everything but the products in int8 may be part of another kernel, and is not told."""
+    loaded = compile_model(engine, options)
+    shapes = (options.shapes[0],) * len(loaded.inputs) if options.shapes else ANY
+    model = loaded.compiled(shapes).get_runtime_model()
+    found = (node.get_rt_info() for node in model.get_ops())
+    names = Counter((info["layerType"].astype(str), info["runtimePrecision"].astype(str)) for info in found)
+    return {INT8_PRODUCT: sum(names["FullyConnected", precision] for precision in ("i8", "u8"))}
 
 
 def compile_model(model: bytes | Path, options: CompileOptions) -> OpenVinoEngine:

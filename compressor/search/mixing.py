@@ -1,7 +1,7 @@
 """Mixed precision: the products that int8 hurts most go back to float32, until the accuracy budget holds.
 
-Sensitivity is measured, sub-layer by sub-layer: how much smaller the divergence from the float32 model is when that
-one alone is put back. The best per weight go first, since float32 takes longer per weight; the first set that keeps the
+Sensitivity is measured, sub-layer by sub-layer: how much smaller the divergence from the float32 model is when this
+one is put back. The best per weight go first, since float32 takes longer per weight; the first set that keeps the
 budget is taken, so it is the cheapest of this order.
 """
 

@@ -12,7 +12,8 @@ import pytest
 from bundles import make_bundle
 
 from compressor.bench import bench_bundle, cold
-from compressor.bench.bundle import BATCHES, SECONDS, length_buckets
+from compressor.bench.bundle import SECONDS
+from compressor.bench.shapes import BATCHES, length_buckets
 from compressor.cli.app import run
 from compressor.cli.bench import environment
 from compressor.errors import BorderError, UnavailableError

@@ -21,7 +21,7 @@ from compressor.records.latency import LatencyTable
 from compressor.records.profile import HardwareProfile, Quantity
 from compressor.records.promise import Workload
 
-FP32, INT8 = Precision.FP32, Precision.INT8
+FP32, INT8 = ESTIMATED = Precision.FP32, Precision.INT8
 TEACHER = tiny((3, 48), (3, 48))
 WORKLOAD = Workload(batch=2, sequence_length=7, threads=1)
 WIDE = Architecture((Layer(4, 1024),) * 2, 256, 64, 1000, 512, 2, 2)
@@ -142,7 +142,7 @@ def test_the_rates_of_a_gpu_come_from_its_profile() -> None:
     assert t4.memory_bytes_per_s == pytest.approx(0.85 * 3.2e11)
 
 
-@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("precision", ESTIMATED)
 @pytest.mark.parametrize("name", DEVICES)
 @pytest.mark.parametrize("per_token", [False, True])
 def test_every_shipped_profile_gives_a_whole_table(name: str, precision: Precision, per_token: bool) -> None:
@@ -171,7 +171,7 @@ def never_slower(better: list[float], worse: list[float]) -> bool:
     return all(a <= b * (1 + 1e-12) for a, b in zip(better, worse, strict=True)) and sum(better) < sum(worse)
 
 
-@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("precision", ESTIMATED)
 @pytest.mark.parametrize("name", DEVICES)
 def test_costs_rise_with_width_batch_and_length(name: str, precision: Precision) -> None:
     device = load_profile(name)
@@ -190,7 +190,7 @@ def test_costs_rise_with_width_batch_and_length(name: str, precision: Precision)
 def test_more_bandwidth_and_more_threads_are_never_slower(name: str) -> None:
     device = load_profile(name)
     narrow, wide = (with_quantity(device, "memory_bandwidth_bytes_per_s", value) for value in (2e9, 8e9))
-    for precision in Precision:
+    for precision in ESTIMATED:
         one = Workload(1, 8, 1)
         assert never_slower(costs(wide, precision, one), costs(narrow, precision, one))
         if device.kind != "cuda":

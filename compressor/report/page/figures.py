@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from compressor.records.bench import BatchLatency, LengthLatency
 from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint
 from compressor.records.results import LatencyResult, Report, Row
 from compressor.records.units import format_ms
@@ -254,6 +255,43 @@ def runs(latency: LatencyResult) -> "Figure":
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("ms")
     axes.set_ylabel("runs")
+    return figure
+
+
+@_styled
+def shapes(lengths: Sequence[LengthLatency], batches: Sequence[BatchLatency]) -> "Figure":
+    """Rows as long as they are beside the same rows padded; rows per second of batches."""
+    figure, (left, right) = _panels(WIDTH, 2.6, columns=2)
+    for place, part in enumerate(lengths):
+        span = f"{part.shortest} to {part.longest} tokens, {100 * part.share:.0f} % of the rows"
+        for side, colour, name, value_ms in (
+            (-0.2, OURS, "as long as it is", part.p50_ms),
+            (0.2, TEACHER, "padded", part.padded_p50_ms),
+        ):
+            label = name if place == 0 else None
+            left.bar(
+                place + side,
+                value_ms,
+                0.38,
+                color=colour,
+                label=label,
+                gid=tip(f"{span}, {name}: {format_ms(value_ms)}"),
+            )
+    left.set_xticks(range(len(lengths)), [str(part.longest) for part in lengths])
+    left.grid(visible=False, axis="x")
+    left.set_xlabel("tokens, up to")
+    left.set_ylabel("median latency, ms")
+    right.plot([x.batch for x in batches], [x.rows_per_s for x in batches], color=OURS, linewidth=1.2)
+    for x in batches:
+        words = f"batch {x.batch}: {x.rows_per_s:.0f} rows per second, {format_ms(x.p50_ms)}"
+        right.plot(x.batch, x.rows_per_s, "o", color=OURS, markersize=5, gid=tip(words))
+    right.set_xscale("log", base=2)
+    right.set_xticks([x.batch for x in batches], [str(x.batch) for x in batches])
+    right.set_ylim(bottom=0)
+    right.set_xlabel("batch")
+    right.set_ylabel("rows per second")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=9)
     return figure
 
 
