@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compressor.errors import InfeasibleError
+from compressor.errors import InfeasibleError, TooLargeError
 from compressor.latency import recalibrated
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.search.base import Searcher, SearchProblem, Solution
@@ -94,6 +94,8 @@ def confirm(
         except InfeasibleError as error:
             if kept is not None:
                 break
+            if isinstance(error, TooLargeError):  # about bytes: no other latency helps
+                raise
             raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
         summary, reached_ms = measure(solution)
         trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
