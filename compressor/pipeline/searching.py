@@ -1,5 +1,6 @@
 """The stage that finds architectures: the wanted search and the plain ones, each confirmed by measurements."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -84,7 +85,7 @@ def search(
 def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, median_ms: float) -> Finalists:
     """The architecture whose predicted median keeps a limit, timed once for the record: an assistant is never run."""
     scale = stem.table.calibration.scale
-    problem = _problem(bench, stem, median_ms * 1e3 / scale)
+    problem = replace(_problem(bench, stem, median_ms * 1e3 / scale), most_bytes=math.inf)  # it is never shipped
     solution = search_within(problem, get_searcher(bench.request.search))
     summary, reached_ms = _measure(bench, judge, precision, stem)(solution)
     trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)

@@ -7,8 +7,8 @@
 
 A table is most of what a small model weighs on disk: 47 of 54 MB for 30,522 words of width 384.
 
-x86 CPUs without VNNI add two products uint8 x int8 in an int16 that saturates (`vpmaddubsw`): 2 x 255 x 127 is too much
-for it, 2 x 255 x 63 is not. There weights have 63 levels on either side (ONNX Runtime's `reduce_range`).
+x86 CPUs without VNNI add two products uint8 x int8 in an int16 that saturates (`vpmaddubsw`): 2 x 255 x 127 is too
+much for it, 2 x 255 x 63 is not. There weights have 63 levels on either side (ONNX Runtime's `reduce_range`).
 """
 
 import numpy as np

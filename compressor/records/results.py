@@ -9,8 +9,8 @@ from compressor.records.promise import Budget, Reason, Verdict, Workload
 from compressor.records.task import TaskSpec
 
 # Largest difference of a logit between two runs of one graph: other kernels add and round in another order. fp32: a
-# hundred times what random masked batches showed in the contract tests. int8: one value that rounds the other way moves
-# a logit by about 1e-3 of its range; well below what moves the accuracy of a classifier.
+# hundred times what random masked batches showed in the contract tests. int8: one value that rounds the other way
+# moves a logit by about 1e-3 of its range; well below what moves the accuracy of a classifier.
 TOLERANCE = {Precision.FP32: 1e-3, Precision.INT8: 0.25, Precision.INT8_STATIC: 0.25}
 
 

@@ -88,7 +88,7 @@ class Ladder:
 
     @property
     def fastest(self) -> Rung:
-        """The rung with the lowest median: its precision and options are searched in, for all products of a student."""
+        """The rung with the lowest median: all products of a student run in its precision, with its options."""
         pure = [rung for rung in self.rungs if not rung.kept]
         most = LIKE_THE_SMALLEST * min(rung.size_bytes for rung in pure) if self.small else math.inf
         return min((rung for rung in pure if rung.size_bytes <= most), key=lambda rung: rung.latency.p50_ms)

@@ -17,7 +17,7 @@ MOST_GROUPS = 32  # each is looked at by itself
 
 
 def groups_of(products: Products) -> dict[str, tuple[str, ...]]:
-    """Products by the sub-layer that they belong to; in a graph that is not ours each by itself, or with neighbours."""
+    """Products by their sub-layer; in a graph that is not ours each by itself, or with its neighbours."""
     groups: dict[str, list[str]] = {}
     for name in products:
         parts = name.split(".")

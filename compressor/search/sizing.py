@@ -38,9 +38,10 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
             break
         price *= 2
     if best is None:
+        room = max(0, round(problem.most_bytes))
         raise TooLargeError(
             f"no architecture within {problem.limit_us / 1e3:.4g} ms is small enough: its layers have at least "
-            f"{format_bytes(smallest)} of weights, and there is room for {format_bytes(max(0, round(problem.most_bytes)))}",
+            f"{format_bytes(smallest)} of weights, and there is room for {format_bytes(room)}",
             missing_bytes=round(smallest - problem.most_bytes),
         )
     low, high = price / 2, price

@@ -48,9 +48,8 @@ class Choosy(FakeDevice):
 @pytest.mark.parametrize("fast", [(), ("A",), ("A", "B")])
 def test_the_fastest_options_are_chosen_wherever_they_stand(fast: tuple[str, ...]) -> None:
     surcharges = {fusions: 3e3 * (fusions != fast) for fusions in ((), ("A",), ("A", "B"))}
-    assert fastest_options(Choosy(surcharges, noise=0.02), model(), FEEDS, 1, Precision.FP32) == CompileOptions(
-        1, fast
-    )
+    device = Choosy(surcharges, noise=0.02)
+    assert fastest_options(device, model(), FEEDS, 1, Precision.FP32) == CompileOptions(1, fast)
 
 
 def test_a_difference_like_noise_is_no_choice() -> None:

@@ -81,9 +81,10 @@ def test_the_smallest_set_is_found_by_bisection() -> None:
         asked.append(len(kept))
         return 20.0 - len(kept)
 
-    found = put_back(
-        sizes, lambda kept: -float(sum(int(name[5:].split(".")[0]) for name in kept)), drop, most_points=9
-    )
+    def divergence(kept: frozenset[str]) -> float:
+        return -float(sum(int(name.split(".")[0].removeprefix("layer")) for name in kept))
+
+    found = put_back(sizes, divergence, drop, most_points=9)
     assert found == tuple(sizes)[9:]
     assert len(asked) <= 1 + 5 + 10  # the largest, the bisection, one look at each of those behind the last
 
