@@ -175,5 +175,4 @@ STATIC: dict[str, Fault] = {
     "weights' wrong scale of one column": lambda m: _change(m, f"{INNER}.weight.int8_scale", _column_doubled),
     "weights of two layers swapped, rounded": lambda m: _swapped(m, f"{INNER}.weight.int8", f"{SECOND}.weight.int8"),
     "another activation rounded": lambda m: _read(m, f"{INNER}.product", 0, "embeddings.norm.rounded"),
-    "weights along the other axis": lambda m: _attribute(m, f"{INNER}.weight.rounded", axis=0),
 }

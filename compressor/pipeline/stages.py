@@ -150,7 +150,7 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path, shipped_with=shipped_with)
     rungs = tuple(each for rung in rungs for each in (rung, _mixed(bench, feeds, rung, shipped_with)) if each)
     for rung in rungs:
-        bench.run.measured("ladder", rung.name, rung)
+        bench.run.measured("ladder", f"{rung.precision}{', mixed' if rung.kept else ''}", rung)
         bench.observer.note(
             f"{rung.name}: p50 {format_ms(rung.latency.p50_ms)}, p95 {format_ms(rung.latency.p95_ms)}, "
             f"drop {rung.drop_points:+.2f} points on the selection split"
@@ -177,7 +177,8 @@ def _mixed(bench: Workbench, feeds: Sequence[Feeds], rung: Rung, shipped_with: i
         bench.observer.note(f"{lost}, and no part of its products in fp32 was enough in the time for it")
         return None
     bench.observer.note(f"{lost}: {len(kept)} of {len(sizes)} products go back to fp32")
-    models, drop = {precision: bench.teacher_model(precision, kept=kept)}, looks.drop(frozenset(kept))
+    models: dict[Precision, bytes] = {precision: bench.teacher_model(precision, kept=kept)}
+    drop = looks.drop(frozenset(kept))
     (mixed,) = climb(
         bench.device,
         models,

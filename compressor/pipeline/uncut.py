@@ -84,7 +84,7 @@ def no_rung_left(bench: Workbench, workload: Workload, ladder: Ladder) -> Infeas
         f"{', '.join(FAMILIES)}",
         nearest_ms=NEAREST_MARGIN * reached_ms,
         cost=f"{rung.drop_points:.2f} points of {bench.data.spec.metric} on the selection split and "
-        f"{format_bytes(rung.size_bytes)}, as {rung.name}",
+        f"{format_bytes(rung.size_bytes)}, as the {rung.name}",
     )
 
 

@@ -7,6 +7,7 @@ smallest that keeps the budget is found by bisection, and what it can do without
 
 from collections.abc import Callable, Mapping
 from itertools import accumulate
+from operator import or_
 
 import numpy as np
 
@@ -25,8 +26,8 @@ def groups_of(products: Products) -> dict[str, tuple[str, ...]]:
         groups.setdefault(group, []).append(name)
     if len(groups) <= MOST_GROUPS:
         return {group: tuple(names) for group, names in groups.items()}
-    parts = np.array_split(np.array(list(groups)), MOST_GROUPS)
-    return {str(part[0]): tuple(name for group in part for name in groups[str(group)]) for part in parts}
+    together = [list(map(str, part)) for part in np.array_split(np.array(list(groups)), MOST_GROUPS)]
+    return {part[0]: tuple(name for group in part for name in groups[group]) for part in together}
 
 
 def put_back(
@@ -48,7 +49,7 @@ def put_back(
     """
     groups = groups_of(products)
     order = _order(groups, products, divergence_of, more)
-    sets = list(accumulate((frozenset(groups[group]) for group in order), frozenset.union))
+    sets = list(accumulate((frozenset(groups[group]) for group in order), or_))
     if not sets or drop_of(sets[-1]) > most_points:
         return None
     low, high = -1, len(sets) - 1  # sets[high] keeps the budget, sets[low] does not

@@ -93,7 +93,7 @@ def _step(
     found = [constants.get(f"{name}.{part}") for part in ("scale", "zero_point")]
     if found[0] is None or found[1] is None:
         return None
-    scale, zero = (numpy_helper.to_array(each) for each in found if each is not None)
+    scale, zero = (numpy_helper.to_array(each).item() for each in found if each is not None)
     if not (np.isfinite(scale) and scale > 0):
         raise BorderError(f"the scale of {name} in the int8 graph is {scale}, expected a positive number")
     if ranges is not None:
@@ -101,10 +101,10 @@ def _step(
         expected = max(high - low, 1e-8) / 255
         if abs(scale / expected - 1) > TOLERANCE or abs(zero + low / expected) > 1:
             raise BorderError(
-                f"the int8 graph quantises {name} by {scale:.3g} from {zero}, expected {expected:.3g} from "
+                f"the int8 graph quantises {name} by {scale:.3g} from {zero:.0f}, expected {expected:.3g} from "
                 f"{-low / expected:.0f} by its range of {low:.3g} to {high:.3g}"
             )
-    return float(scale), int(zero)
+    return scale, int(zero)
 
 
 def _check_product(

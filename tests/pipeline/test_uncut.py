@@ -122,7 +122,7 @@ def test_a_limit_that_only_a_cut_could_keep_is_infeasible(
     assert caught.value.exit_code is ExitCode.INFEASIBLE
     assert watcher.begun == ["prepare", "ladder"]
     assert int8_ms < caught.value.nearest_ms < virtual_ms(teacher, tiny_data, Precision.FP32)
-    assert "as the teacher in int8" in caught.value.cost
+    assert "as the teacher, int8" in caught.value.cost
     nearest = wanted(teacher.folder, tiny_data, target, caught.value.nearest_ms, max_accuracy_drop_points=LOOSE_POINTS)
     assert start(tmp_path, nearest, output="nearest").exit_code is ExitCode.MET
 
