@@ -13,6 +13,8 @@ MANY_STEPS = 2_000
 # Rows that are seen in all: nine passes over SST-2's 67,000; small sets are repeated, but not for ever.
 ROWS_SEEN = 600_000
 MAX_EPOCHS = 30
+# Share of the time budget that the teacher may take to answer the text itself, and rows that it answers anyway.
+LABELLING_SHARE, LEAST_ROWS = 0.2, 2_048
 # Changed copies are made until there are so many rows in all (three passes over them); the share of the time budget
 # that the teacher may take to answer them.
 DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.1
@@ -49,6 +51,24 @@ REPAIR = Part(0.1, 0.5, 0.05)
 # A limit below this share of the fastest teacher's latency is reached in two cuts, at half the way on a logarithmic
 # scale: units that an assistant has learnt to do without are given up at less damage.
 DEEP = 0.3
+
+
+def rows_of(rows: int, *, rows_per_second: float, time_budget_s: float) -> int:
+    """Rows of the text that are trained on: no more than are seen in all, or than the teacher answers in its time.
+
+    Where the time decides it is a round number, so that later runs find the teacher's answers to the same rows.
+
+    Args:
+        rows: Of the text.
+        rows_per_second: That the teacher answers.
+        time_budget_s: For all stages.
+    """
+    most, affordable = min(rows, ROWS_SEEN), LABELLING_SHARE * time_budget_s * rows_per_second
+    if affordable >= most:
+        return most
+    affordable = max(affordable, LEAST_ROWS)
+    quarter = 2 ** (int(math.log2(affordable)) - 2)
+    return min(most, int(affordable) // quarter * quarter)
 
 
 def copies_of(rows: int, *, rows_per_second: float, time_budget_s: float, length_ratio: float = 1.0) -> int:

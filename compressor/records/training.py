@@ -23,6 +23,7 @@ class TrainPlan:
         bfloat16: Products of the layers in bfloat16, where the processor is faster in it; the rest in float32.
         parts: Each batch is computed in so many equal parts, which the ranks take as they come; None = one per rank.
             They decide the result, not who computes them.
+        device: What the ranks compute on: "cpu", or "cuda", a GPU for each.
     """
 
     steps: int
@@ -37,6 +38,7 @@ class TrainPlan:
     checkpoint_steps: int = 500
     bfloat16: bool = False
     parts: int | None = None
+    device: str = "cpu"
 
     @property
     def parts_per_step(self) -> int:

@@ -8,12 +8,14 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -103,7 +105,7 @@ def _spawn(job: Job, plan: TrainPlan, result: Path, checkpoint: Path | None, tol
         arguments = (job, plan, result, checkpoint, _Meeting(memory, taken, barrier), channel)
         processes: list[BaseProcess] = []
         try:
-            with _interruptions_deferred():
+            with _interruptions_deferred(), _without_main():
                 ranks = start_processes(  # type: ignore[no-untyped-call]
                     _rank, args=arguments, nprocs=plan.ranks, join=False, daemon=True, start_method="spawn"
                 )
@@ -151,6 +153,22 @@ def _interruptions_deferred() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if caught:
         signal.raise_signal(caught[0])
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes that do not run the caller's program again.
+
+    A process that is spawned imports what `__main__` was read from, for the sake of what is defined there. Nothing of
+    that is sent to a rank, and a script that calls this without `if __name__ == "__main__":` would begin anew in
+    each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # of no file and no name that could be imported
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _in_words(error: ProcessException) -> CompressorError:
