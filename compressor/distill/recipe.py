@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from compressor.records.training import TrainPlan
+from compressor.train.crew import Crew
 
 # Twice as many rows of a batch of 128 go through a small student in the same time as of 64 (benchmarks/log.md); where
 # there are so few rows that it would leave few steps, the batch is small.
@@ -25,8 +26,6 @@ MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 10_000, 0.08
 PROBE_STEPS = 40
-# With fewer than four rows a rank does little but wait for the others.
-MAX_RANKS = SMALL_BATCH // 4
 
 
 @dataclass(frozen=True)
@@ -124,17 +123,19 @@ def race_steps(rows: int, *, examples_per_second: float, seconds: float) -> int:
     return steps if steps >= MIN_STEPS else 0
 
 
-def ranks_on(cores: int) -> int:
-    """Processes that share a batch on that many cores."""
-    return min(cores, MAX_RANKS)
-
-
-def plan(steps: int, *, rows: int, ranks: int, seed: int, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
-    """A training of that many steps on `ranks` processes, as many as `ranks_on` says, of text of so many rows."""
+def plan(steps: int, *, rows: int, crew: Crew, seed: int, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
+    """A training of that many steps, of text of so many rows."""
     batch = batch_of(rows)
     rate = part.rate * (LEARNING_RATE if batch == BATCH else SMALL_RATE)
     return TrainPlan(
-        steps=steps, batch=batch - batch % ranks, learning_rate=rate, ranks=ranks, seed=seed, bfloat16=bfloat16
+        steps=steps,
+        batch=batch - batch % crew.ranks,
+        learning_rate=rate,
+        ranks=crew.ranks,
+        threads=crew.threads,
+        device=crew.device,
+        seed=seed,
+        bfloat16=bfloat16,
     )
 
 

@@ -18,7 +18,6 @@ from compressor.distill.recipe import (
     fitting_steps,
     plan,
     race_steps,
-    ranks_on,
     wanted_steps,
 )
 from compressor.distill.throughput import examples_per_second
@@ -130,7 +129,7 @@ def distil(
         f"distil{tag}.steps", lambda: fitting_steps(rows, examples_per_second=speed, seconds=left, part=part)
     )
     bench.observer.note(
-        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {_ranks(bench)} rank(s)"
+        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {bench.crew}"
         + (", products in bfloat16" if bfloat16 else "")
         + ("" if steps >= wanted_steps(rows, part) else ", as many as the time budget allows")
     )
@@ -209,10 +208,6 @@ def _rows(bench: Workbench) -> int:
     return len(Tokens.load(bench.run.file("tokens")))
 
 
-def _ranks(bench: Workbench) -> int:
-    return ranks_on(bench.device_fingerprint.usable_cores)
-
-
 def _seconds(bench: Workbench, part: Part) -> float:
     """That a training may take; time is kept for what comes behind it."""
     budget = bench.request.time_budget_s
@@ -229,8 +224,8 @@ def reserved_seconds(closing: Mapping[str, float]) -> float:
 
 
 def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
-    rows, ranks, seed = _rows(bench), _ranks(bench), bench.request.seed
-    return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
+    rows, seed = _rows(bench), bench.request.seed
+    return plan(steps, rows=rows, crew=bench.crew, seed=seed, part=part, bfloat16=bfloat16)
 
 
 def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:

@@ -13,7 +13,6 @@ import onnx
 from numpy.typing import NDArray
 
 from compressor import __version__
-from compressor.distill.recipe import ranks_on
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.export import tokenizer_bytes
@@ -49,6 +48,7 @@ from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import ForeignTeacher, Teacher, content_digest, open_teacher
 from compressor.teachers.loading import base_architecture
+from compressor.train import Crew, crew_on, usable_gpus
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,12 @@ class Workbench:
     @property
     def training_bytes(self) -> int:
         """Estimated memory of a run that trains a student."""
-        return training_bytes(self.weight_bytes, ranks=ranks_on(self.device_fingerprint.usable_cores))
+        return training_bytes(self.weight_bytes, ranks=self.crew.ranks)
+
+    @property
+    def crew(self) -> Crew:
+        """Who trains here."""
+        return crew_on(self.device_fingerprint.usable_cores, gpus=usable_gpus())
 
     @property
     def precisions(self) -> tuple[Precision, ...]:

@@ -37,8 +37,8 @@ class LatencyResult:
         summary: Percentiles of all runs that were counted.
         limit_ms: The promise; None = nothing was promised.
         share_within: Share of runs that took at most the limit.
-        share_low: Lower bound of that share, one-sided: Clopper-Pearson on effective runs. Each of up to three looks at
-            the runs has a third of the chance of an error, so that all of them together hold at 99 % confidence.
+        share_low: Lower bound of that share, one-sided: Clopper-Pearson on effective runs. Each of up to three looks
+            at the runs has a third of the chance of an error, so that all of them together hold at 99 % confidence.
         share_high: The upper bound.
         effective_runs: Independent runs that the measured ones, which depend on each other, are worth for `share_low`.
         repeats: How often the measurement was repeated because it was inconclusive.

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from compressor.errors import BorderError
 
+DEVICES = ("cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class TrainPlan:
@@ -16,7 +18,7 @@ class TrainPlan:
         warm_up_share: Share of the steps that warm up.
         weight_decay: Of AdamW, on matrices only.
         clip: Largest norm of the gradient.
-        ranks: Processes that share each batch.
+        ranks: Processes that share each batch; see `Crew` of `compressor.train`.
         threads: Per rank.
         seed: Of the data order.
         checkpoint_steps: Steps between two checkpoints.
@@ -47,10 +49,12 @@ class TrainPlan:
 
 
 def check_plan(plan: TrainPlan) -> TrainPlan:
-    """Border check: at least one step, and a batch of equal parts, at least one for every rank."""
+    """Border check: at least one step, a batch of equal parts, at least one for every rank, and a known device."""
     parts = plan.parts_per_step
     if plan.steps < 1 or plan.ranks < 1 or parts < plan.ranks or plan.batch < parts or plan.batch % parts:
         raise BorderError(
             f"expected steps >= 1, ranks >= 1, no fewer parts, and a batch that is a multiple of the parts, got {plan}"
         )
+    if plan.device not in DEVICES or plan.threads < 1:
+        raise BorderError(f"expected threads >= 1 and one of the devices {', '.join(DEVICES)}, got {plan}")
     return plan

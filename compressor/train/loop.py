@@ -4,8 +4,8 @@
 
 Every rank holds the whole model on shared values, takes parts of the batch as they come, and sums, clips and updates
 its own share of all parameters (the optimiser's state is sharded as in ZeRO, Rajbhandari et al. 2020, arXiv
-1910.02054, section 5.1); on accelerators every rank has all of it (`team.py`). Given plan and data the result does not depend on who computed what, nor on when it was
-interrupted.
+1910.02054, section 5.1); on GPUs every rank has all of it (`team.py`). Given plan and data the result does not depend
+on who computed what, nor on when it was interrupted.
 
 A gradient that is not finite is a step back: to the last snapshot, and on from there at half the rate. A part for
 which memory does not suffice is computed in several passes (`passes.py`): the same sum, but for its last bits.
@@ -66,7 +66,7 @@ class Trainer:
 
     def __init__(self, job: Job, plan: TrainPlan, team: Team | None = None, *, note: Note | None = None) -> None:
         self._plan, self._note = plan, note
-        self._team = Alone() if team is None else team
+        self._team = Alone(device=torch.device(plan.device)) if team is None else team
         self._setup: Setup = job.setup()
         inner = self._setup.inner if plan.bfloat16 else None
         self.rounded_products = 0 if inner is None else round_products(inner)

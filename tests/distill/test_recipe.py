@@ -10,6 +10,7 @@ import pytest
 
 from compressor.distill import recipe, throughput
 from compressor.records.training import TrainPlan, check_plan
+from compressor.train import crew_on
 
 
 @pytest.mark.parametrize(
@@ -45,11 +46,11 @@ def test_a_race_has_enough_steps_or_none(seconds: float, expected: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [10, 100_000])
-@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7, 48, 64, 96, 256])
-def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int, rows: int) -> None:
-    plan = check_plan(recipe.plan(10, rows=rows, ranks=recipe.ranks_on(ranks), seed=3))
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+@pytest.mark.parametrize("cores", [1, 2, 3, 4, 7, 48, 64, 96, 256])
+def test_the_plan_can_be_run_on_any_number_of_cores_and_gpus(cores: int, gpus: int, rows: int) -> None:
+    plan = check_plan(recipe.plan(10, rows=rows, crew=crew_on(cores, gpus=gpus), seed=3))
     assert recipe.batch_of(rows) // 2 < plan.batch <= recipe.batch_of(rows)
-    assert plan.ranks == min(ranks, recipe.MAX_RANKS)
     assert plan.batch // plan.ranks >= 4
     assert (plan.steps, plan.seed) == (10, 3)
 

@@ -268,6 +268,13 @@ def test_a_plan_gives_every_rank_the_same_rows() -> None:
             check_plan(replace(PLAN, **change))
 
 
+@pytest.mark.parametrize("change", [{"device": "tpu"}, {"threads": 0}])
+def test_a_plan_names_threads_and_a_known_device(change: dict[str, Any]) -> None:
+    assert check_plan(replace(PLAN, device="cuda"))
+    with pytest.raises(BorderError, match="expected threads >= 1 and one of the devices cpu, cuda, got TrainPlan"):
+        check_plan(replace(PLAN, **change))
+
+
 def test_prepared_data_has_rows_in_every_part() -> None:
     good = replace(example(Prepared), rows={"train": 1, "selection": 1, "evaluation": 1})
     assert check_prepared(good) is good

@@ -78,7 +78,7 @@ def test_a_limit_that_nothing_keeps_is_said_as_such() -> None:
 @pytest.mark.parametrize("name", ["uniform", "fewer-layers"])
 def test_a_plain_search_says_what_is_too_large_too(name: str) -> None:
     search, task = get_searcher(name), weighing(problem(0, limit_share=0.9), share=0.001)
-    with pytest.raises(TooLargeError, match="no plain architecture within .* is small enough") as caught:
+    with pytest.raises(TooLargeError, match=r"no plain architecture within .* is small enough") as caught:
         search_within(task, search)
     room = task.most_bytes + caught.value.missing_bytes
     found = search_within(replace(task, most_bytes=room + 1), search)  # the missing bytes are rounded

@@ -10,7 +10,7 @@ from tiny_jobs import Regression
 from torch.multiprocessing.spawn import start_processes
 
 from compressor.records.training import TrainPlan
-from compressor.train import Trainer
+from compressor.train import Trainer, crew_on, train, usable_gpus
 from compressor.train.team import CPU, Alone, Devices, Workspace
 
 PLAN = TrainPlan(steps=7, batch=8, learning_rate=0.05, ranks=2, seed=0, checkpoint_steps=3, parts=4)
@@ -64,6 +64,17 @@ def test_vectors_on_a_device_are_those_of_shared_memory() -> None:
 def test_parts_are_dealt_out_evenly() -> None:
     parts = [list(Devices(rank, 3, CPU).parts(7, 7)) for rank in range(3)]
     assert parts == [[0, 3, 6], [1, 4], [2, 5]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_training_on_gpus_ends_with_the_weights_of_the_cpu(tmp_path: Path) -> None:
+    crew = crew_on(4, gpus=usable_gpus())
+    train(Regression(batch=8), replace(PLAN, ranks=1), tmp_path / "cpu")
+    on_gpus = replace(PLAN, ranks=crew.ranks, device=crew.device)
+    train(Regression(batch=8), on_gpus, tmp_path / "cuda", checkpoint=tmp_path / "checkpoint")
+    theirs = load_file(tmp_path / "cuda")
+    for name, value in load_file(tmp_path / "cpu").items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

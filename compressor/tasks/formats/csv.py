@@ -12,7 +12,6 @@ from pathlib import Path
 from compressor.errors import InputError
 from compressor.tasks.formats.table import Table, checked, read_text
 
-
 LONGEST_FIELD = 2**31 - 1  # characters; the library's own limit of 131,072 is short for a text
 
 
