@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from benchmarks.neighbour import BUSY, ONE_THREAD
 from compressor.distill import distillation_loss
-from compressor.distill.recipe import plan, ranks_on
+from compressor.distill.recipe import plan
 from compressor.distill.throughput import examples_per_second
 from compressor.latency import operations
 from compressor.latency.nodes import node_kernels
@@ -31,7 +31,7 @@ from compressor.records.promise import Workload
 from compressor.space import inherit
 from compressor.tasks import TextTokenizer, encode_split, read_task
 from compressor.teachers import Teacher, load_teacher
-from compressor.train import FittingJob
+from compressor.train import FittingJob, crew_on
 
 HEADS, NEURONS = 6, 384  # in each layer of MiniLM-L6: the student at 5x
 REPEATS = 3
@@ -100,7 +100,7 @@ def _training(teacher: Path, data: Path, folder: Path) -> tuple[FittingJob, floa
     save_file(student.state_dict(), folder / "start")
     tokens.save(folder / "tokens")
     np.save(folder / "logits.npy", np.zeros((len(tokens), loaded.architecture.classes), np.float32))
-    batch = plan(1, rows=len(tokens), ranks=ranks_on(usable_threads()), seed=0).batch
+    batch = plan(1, rows=len(tokens), crew=crew_on(usable_threads()), seed=0).batch
     files = folder / "start", folder / "tokens", folder / "logits.npy"
     loss = distillation_loss(loaded.kind)
     job = FittingJob(student.architecture, *files, loss, batch=batch, seed=0, pad_id=loaded.pad_id)
@@ -126,7 +126,7 @@ def _operations(shape: Architecture, length: int) -> int:
 
 def _rows_per_second(job: FittingJob) -> float:
     rows = len(np.load(job.targets, mmap_mode="r"))
-    return examples_per_second(job, plan(1, rows=rows, ranks=ranks_on(usable_threads()), seed=0))
+    return examples_per_second(job, plan(1, rows=rows, crew=crew_on(usable_threads()), seed=0))
 
 
 def _all_cores_multiplying() -> float:

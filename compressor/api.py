@@ -60,6 +60,8 @@ def compress(
 def verify(bundle: str | Path) -> "Verification":
     """Check a bundle's files, numerics, accuracy, latency and size again, on this machine; needs no torch.
 
+    Its promise of a latency is about the device that it was built on; on another one the verdict is `unverified`.
+
     Raises:
         InputError: It is not a bundle, or one of its files is not the one that was verified.
         UnavailableError: Its runtime is not here.
@@ -69,11 +71,12 @@ def verify(bundle: str | Path) -> "Verification":
         >>> print(found.verdict, *found.reasons)
         met
     """
+    from compressor.profiles import fingerprint
     from compressor.verification import open_bundle_device, read_manifest, verify_bundle
 
     folder = Path(bundle)
     manifest = read_manifest(folder)
-    return verify_bundle(folder, open_bundle_device(manifest), manifest=manifest)
+    return verify_bundle(folder, open_bundle_device(manifest), manifest=manifest, here=fingerprint())
 
 
 def load(bundle: str | Path) -> "Predictor":
@@ -99,8 +102,16 @@ def user_cache() -> Path:
 
 
 def in_folders(request: "CompressRequest", *, cache: Path, observer: "Observer") -> "CompressRequest":
-    """The request with folders in the place of names; see `folders`."""
-    teacher, data = folders(request.teacher, request.data, cache=cache, observer=observer)
+    """The request with folders in the place of names and aliases; see `folders`.
+
+    Raises:
+        InputError: A name that is neither a folder, nor an alias, nor one of the hub.
+        UnavailableError: It is not in the cache, and the hub cannot be reached.
+    """
+    from compressor.hub import expand_alias
+
+    names = expand_alias(request.teacher, request.data)
+    teacher, data = folders(*names, cache=cache, observer=observer)
     return replace(request, teacher=str(teacher), data=str(data))
 
 

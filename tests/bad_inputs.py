@@ -249,7 +249,7 @@ FLAGS = (
     BadInput("time without unit", "--time-budget: expected .*such as 30m", ("--time-budget", "30")),
     BadInput("time zero", "--time-budget: expected more than zero, such as 30m; got '0m'", ("--time-budget", "0m")),
     BadInput("time negative", "--time-budget: expected a positive number with a unit", ("--time-budget", "-5m")),
-    BadInput("percentile", "--percentile: expected at least 50 and less than 100, got 100", ("--percentile", "100")),
+    BadInput("percentile", "--percentile: expected 50 to 99.5, .*can prove, got 99.9", ("--percentile", "99.9")),
     BadInput("accuracy drop negative", "expected points between 0 and 100, got -1", ("--max-accuracy-drop", "-1")),
     BadInput("accuracy drop not a number", "between 0 and 100, got nan", ("--max-accuracy-drop", "nan")),
     BadInput("batch zero", "--batch: expected at least 1, got 0", ("--batch", "0")),

@@ -99,7 +99,8 @@ class Regression:
                 file.write(f"{os.getpid()}\n")
             if self.journal.read_text().split()[0] == str(os.getpid()):
                 time.sleep(0.05)
-        x, y = (every[rows] for every in data())
+        device = next(model.parameters()).device
+        x, y = (every[rows].to(device) for every in data())
         if self.room is not None and len(rows) > self.room:
             if not self.backward:
                 raise SHORTAGES[self.shortage]()

@@ -255,6 +255,8 @@ def verify(
 ) -> int:
     """Check a bundle's files, numerics, accuracy and latency on this machine.
 
+    On another device than the bundle's its latency is measured, and unverified.
+
     compressor verify bundle
     """
     from compressor.cli.watching import print_verification
@@ -262,10 +264,10 @@ def verify(
     from compressor.records.promise import exit_code
     from compressor.verification import open_bundle_device, read_manifest, verify_bundle
 
-    manifest = read_manifest(bundle)
+    manifest, here = read_manifest(bundle), fingerprint()
     device = open_bundle_device(manifest)
-    verification = verify_bundle(bundle, device, manifest=manifest)
-    here, changes = fingerprint(), []
+    verification = verify_bundle(bundle, device, manifest=manifest, here=here)
+    changes: list[str] = []
     if manifest.device != here.key:
         changes.append(f"the bundle was verified on another device, or with other cores: {manifest.device_model}")
     if manifest.runtime != (runtime := device.runtime_of(manifest.options)):
@@ -288,8 +290,10 @@ def predict(
     import compressor
 
     predictor = compressor.load(bundle)
+    pairs = len(predictor.manifest.task.text_columns) == 2
     lines = _lines(text)
-    for line, answer in zip(lines, predictor([_text(line) for line in lines]), strict=True):
+    texts = [_pair(line) if pairs else line for line in lines]
+    for line, answer in zip(lines, predictor(texts), strict=True):
         typer.echo(json.dumps({"text": line, **asdict(answer)}, ensure_ascii=False))
     return int(ExitCode.MET)
 
@@ -299,14 +303,16 @@ def _lines(text: str) -> list[str]:
     try:
         if not path.is_file():
             return [text]
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        # Not splitlines(): texts may hold U+2028 and other characters that it takes for line ends.
+        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: byte {error.start}") from error
     except OSError:  # a text that is no possible file name
         return [text]
 
 
-def _text(line: str) -> "str | tuple[str, str]":
+def _pair(line: str) -> "str | tuple[str, str]":
+    """The texts on both sides of a tab; a line without one is no pair, and is refused as such."""
     first, tab, second = line.partition("\t")
     return (first, second) if tab else line
 

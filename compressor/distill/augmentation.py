@@ -99,7 +99,8 @@ def _marks(tokens: Tokens, vocabulary: Vocabulary) -> tuple[int, int]:
     special = np.isin(tokens.ids, list(vocabulary.special))
     rows = [special[begin:end] for begin, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)]
     rows = [row for row in rows if not row.all()]
-    return min(int(row.argmin()) for row in rows), min(int(row[::-1].argmin()) for row in rows)
+    before, behind = ([int(row[::step].argmin()) for row in rows] for step in (1, -1))
+    return min(before, default=0), min(behind, default=0)  # 0 where no row has a text
 
 
 def _replaced(

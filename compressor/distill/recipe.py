@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from compressor.records.training import TrainPlan
+from compressor.train.crew import Crew
 
 # Twice as many rows of a batch of 128 go through a small student in the same time as of 64 (benchmarks/log.md); where
 # there are so few rows that it would leave few steps, the batch is small.
@@ -13,6 +14,8 @@ MANY_STEPS = 2_000
 # Rows that are seen in all: nine passes over SST-2's 67,000; small sets are repeated, but not for ever.
 ROWS_SEEN = 600_000
 MAX_EPOCHS = 30
+# Share of the time budget that the teacher may take to answer the text itself, and rows that it answers anyway.
+LABELLING_SHARE, LEAST_ROWS = 0.2, 2_048
 # Changed copies are made until there are so many rows in all (three passes over them); the share of the time budget
 # that the teacher may take to answer them.
 DISTINCT_ROWS, COPYING_SHARE = 200_000, 0.1
@@ -23,8 +26,6 @@ MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 10_000, 0.08
 PROBE_STEPS = 40
-# With fewer than four rows a rank does little but wait for the others.
-MAX_RANKS = SMALL_BATCH // 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,24 @@ REPAIR = Part(0.1, 0.5, 0.05)
 # A limit below this share of the fastest teacher's latency is reached in two cuts, at half the way on a logarithmic
 # scale: units that an assistant has learnt to do without are given up at less damage.
 DEEP = 0.3
+
+
+def rows_of(rows: int, *, rows_per_second: float, time_budget_s: float) -> int:
+    """Rows of the text that are trained on: no more than are seen in all, or than the teacher answers in its time.
+
+    Where the time decides it is a round number, so that later runs find the teacher's answers to the same rows.
+
+    Args:
+        rows: Of the text.
+        rows_per_second: That the teacher answers.
+        time_budget_s: For all stages.
+    """
+    most, affordable = min(rows, ROWS_SEEN), LABELLING_SHARE * time_budget_s * rows_per_second
+    if affordable >= most:
+        return most
+    affordable = max(affordable, LEAST_ROWS)
+    quarter = 2 ** (int(math.log2(affordable)) - 2)
+    return min(most, int(affordable) // quarter * quarter)
 
 
 def copies_of(rows: int, *, rows_per_second: float, time_budget_s: float, length_ratio: float = 1.0) -> int:
@@ -104,17 +123,19 @@ def race_steps(rows: int, *, examples_per_second: float, seconds: float) -> int:
     return steps if steps >= MIN_STEPS else 0
 
 
-def ranks_on(cores: int) -> int:
-    """Processes that share a batch on that many cores."""
-    return min(cores, MAX_RANKS)
-
-
-def plan(steps: int, *, rows: int, ranks: int, seed: int, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
-    """A training of that many steps on `ranks` processes, as many as `ranks_on` says, of text of so many rows."""
+def plan(steps: int, *, rows: int, crew: Crew, seed: int, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
+    """A training of that many steps, of text of so many rows."""
     batch = batch_of(rows)
     rate = part.rate * (LEARNING_RATE if batch == BATCH else SMALL_RATE)
     return TrainPlan(
-        steps=steps, batch=batch - batch % ranks, learning_rate=rate, ranks=ranks, seed=seed, bfloat16=bfloat16
+        steps=steps,
+        batch=batch - batch % crew.ranks,
+        learning_rate=rate,
+        ranks=crew.ranks,
+        threads=crew.threads,
+        device=crew.device,
+        seed=seed,
+        bfloat16=bfloat16,
     )
 
 

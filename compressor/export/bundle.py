@@ -17,10 +17,10 @@ from compressor.records.latency import CompileOptions
 from compressor.records.results import Manifest
 from compressor.records.serial import save
 from compressor.runtimes.base import Device
+from compressor.tasks.tokenizer import TOKENIZER_FILES
 
 MODEL, ENGINE, EVALUATION, MANIFEST = "model.onnx", "engine.onnx", "evaluation.npz", "manifest.json"
 REPORT, EVIDENCE, PAGE = "report.json", "evidence.json", "report.html"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
 def check_output(output: Path, *, force: bool) -> None:

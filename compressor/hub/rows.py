@@ -18,6 +18,7 @@ Names = Mapping[str, tuple[str, ...]]
 LABEL = "label"
 _HIDDEN = (None, -1, "-1", "-1.0")  # where a hub's test set keeps its labels to itself
 _ROWS_AT_ONCE = 4096
+_LONGEST_FIELD = 2**31 - 1  # characters; the library's own limit of 131,072 is short for a text
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -122,11 +123,25 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8") as stream:
-        yield from (json.loads(line) for line in stream if line.strip())
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield _object(line, number)
+
+
+def _object(line: str, number: int) -> Row:
+    row: Row = json.loads(line)
+    if "\\u" not in line:
+        return row
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"line {number} has one half of a surrogate pair, which is no character") from error
+    return row
 
 
 def _read_csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
+        csv.field_size_limit(_LONGEST_FIELD)
         for row in csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True):
             if None in row or None in row.values():
                 raise ValueError(f"row {next(iter(row.values()))!r} ... has another number of fields than the header")

@@ -1,11 +1,12 @@
-"""The teacher's answers on the training text, kept for later runs with the same teacher and text.
+"""The teacher's answers on text, kept for later runs with the same teacher and text.
 
-    answers/0123456789abcdef.npy = digest of teacher, data, columns and runtime; of changed copies also of their number
+    answers/0123456789abcdef.npy = digest of teacher, token ids, where rows begin, and runtime
 
-Those of the text itself are of all rows, before a selection part is carved off: other limits, seeds and shares find
-them too.
+Those of the text itself are of all rows, before a selection part is carved off. Its rows may still be other ones, or
+in another order, where the data is read for something else; so the key is of the tokens themselves.
 """
 
+import hashlib
 import time
 
 import numpy as np
@@ -18,24 +19,22 @@ from compressor.tasks import Tokens
 from compressor.tasks.outputs import by_length
 
 ANSWERS = "answers"  # folder in the cache
-METHOD = 2  # of changing texts; answers on copies that another method made are asked for anew
 PROBE_ROWS, PROBE_SECONDS = 2000, 1.0
 
 
-def teacher_answers(bench: Workbench) -> NDArray[np.float32]:
-    """Outputs of all training rows, [rows, classes]; of a per-token teacher flat, [tokens, classes]."""
-    return _answers(bench, bench.corpus)
+def teacher_answers(bench: Workbench, tokens: Tokens | None = None) -> NDArray[np.float32]:
+    """The teacher's outputs.
 
+    Args:
+        bench: What all stages share.
+        tokens: What is answered; None = all training rows.
 
-def copies_answers(bench: Workbench, changed: Tokens, copies: int) -> NDArray[np.float32]:
-    """The same of changed copies, which seed and number make what they are."""
-    return _answers(bench, changed, bench.request.seed, copies, METHOD)
-
-
-def _answers(bench: Workbench, tokens: Tokens, *of: int) -> NDArray[np.float32]:
-    request, folder = bench.request, bench.cache / ANSWERS
-    columns = (request.text_columns, request.label_column)
-    path = folder / f"{digest(bench.teacher.digest, bench.data.digest, columns, bench.device.runtime, *of)}.npy"
+    Returns:
+        [rows, classes]; of a per-token teacher flat, [tokens, classes].
+    """
+    tokens = bench.corpus if tokens is None else tokens
+    folder = bench.cache / ANSWERS
+    path = folder / f"{digest(bench.teacher.digest, text_digest(tokens), bench.device.runtime)}.npy"
     expected = len(tokens.ids) if bench.teacher.kind == "token-classification" else len(tokens)
     try:
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
@@ -49,6 +48,13 @@ def _answers(bench: Workbench, tokens: Tokens, *of: int) -> NDArray[np.float32]:
     np.save(partial, found, allow_pickle=False)
     partial.replace(path)
     return found
+
+
+def text_digest(tokens: Tokens) -> str:
+    """SHA-256 of token ids and of where rows begin."""
+    found = hashlib.sha256(tokens.offsets.tobytes())
+    found.update(tokens.ids.tobytes())
+    return found.hexdigest()
 
 
 def tokens_per_second(bench: Workbench) -> float:

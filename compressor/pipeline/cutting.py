@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, REPAIR, WHOLE, Part, intermediate_ms
+from compressor.errors import InfeasibleError
 from compressor.pipeline import distilling, labelling, scoring, searching, stages, starting
 from compressor.pipeline.judging import Judge, PlannedTail
 from compressor.pipeline.runner import Runner
@@ -37,7 +38,7 @@ class Cutter:
     prepared: Prepared
     ladder: Ladder
     judge: Callable[[Workbench, Prepared, Ladder, tuple[float, ...]], Judge] = PlannedTail
-    _tables: dict[Architecture, LatencyTable] = field(default_factory=dict)
+    _tables: dict[Architecture, tuple[str, LatencyTable]] = field(default_factory=dict)
 
     def student(self, limit_ms: float, *, tag: str) -> Student:
         """Cut out of the teacher; a deep cut is made in two, the second out of an assistant (Mirzadeh et al. 2019).
@@ -89,12 +90,16 @@ class Cutter:
             return None
         bench.observer.note(f"a deep cut, made in two: first to {format_ms(between_ms)}")
         stem, median_ms = self._stem(None, root), between_ms / ladder.fastest.tail
-        found = self.run.stage(
-            "search",
-            Finalists,
-            lambda: searching.sketch(bench, self._judge(), ladder.fastest.precision, stem, median_ms=median_ms),
-            tag=tag,
-        ).students[0]
+        try:
+            found = self.run.stage(
+                "search",
+                Finalists,
+                lambda: searching.sketch(bench, self._judge(), ladder.fastest.precision, stem, median_ms=median_ms),
+                tag=tag,
+            ).students[0]
+        except InfeasibleError as error:  # then the limit is not feasible out of the teacher; a start may keep it
+            bench.observer.note(f"no assistant: {error}")
+            return None
         self._distilled(found.architecture, lambda: distilling.inherited(bench, found, tag), ASSISTANT, tag=tag)
         return Source(tag, found.architecture, root)
 
@@ -104,21 +109,24 @@ class Cutter:
         for number, name in enumerate(self.bench.request.starts, 1):
             tag = f"-start-{number}"
             shape, weights = starting.start(self.bench, Path(name), tag=tag)
-            table = self._table(shape, tag=tag)
+            self._table(shape, tag=tag)
             self._distilled(shape, lambda weights=weights: weights, ASSISTANT, tag=tag)  # type: ignore[misc]
-            source = Source(tag, shape, shape)
-            stems.append(Stem(source, self._scores(source), table))
+            stems.append(self._stem(Source(tag, shape, shape), shape))
         return stems
 
     def _stem(self, source: Source | None, root: Architecture) -> Stem:
-        return Stem(source, self._scores(source), self._table(root, tag=""))
+        space = self._scores(source)
+        tag, table = self._table(root, tag="")
+        return Stem(source, space, table, tag)
 
-    def _table(self, root: Architecture, *, tag: str) -> LatencyTable:
+    def _table(self, root: Architecture, *, tag: str) -> tuple[str, LatencyTable]:
+        """Of a network's ops, and the tag of its stage: `tag`, unless there was one of such a network before."""
         if root not in self._tables:
             make = stages.build_table
-            self._tables[root] = self.run.stage(
+            table = self.run.stage(
                 "table", LatencyTable, lambda: make(self.bench, self.prepared, self.ladder, root), tag=tag
             )
+            self._tables[root] = tag, table
         return self._tables[root]
 
     def _scores(self, source: Source | None) -> ScoredSpace:

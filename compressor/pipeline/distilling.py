@@ -1,5 +1,6 @@
 """The stages that train students: a short race of the finalists, and the training of the winner."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from compressor.distill.recipe import (
     fitting_steps,
     plan,
     race_steps,
-    ranks_on,
     wanted_steps,
 )
 from compressor.distill.throughput import examples_per_second
+from compressor.pipeline.closing import closing_seconds
+from compressor.pipeline.glimpses import Glimpses
+from compressor.pipeline.labelling import teacher_speed
 from compressor.pipeline.nearness import Nearness
 from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
@@ -40,8 +43,8 @@ from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
 from compressor.train import FittingJob, faster_in_bfloat16, train
 
-# What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
-# short training, export and verification.
+# What export, verification, comparison and report take, at the usual percentile and with an evaluation split of some
+# thousand rows; and what a student that is cut further takes: a search, a short training, export and verification.
 FINISHING_SECONDS, REPAIR_SECONDS = 90.0, 95.0
 
 
@@ -57,11 +60,7 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
     """
     if len(finalists.students) == 1:
         return Raced(0, ())
-    references = {source: _reference(bench, source) for source in {one.source for one in finalists.students}}
-    begins = [
-        inherited(bench, confirmed, f"{tag}-{i}", references[confirmed.source])
-        for i, confirmed in enumerate(finalists.students)
-    ]
+    begins = _begins(bench, finalists, tag)
     job = _job(bench, finalists.students[0].architecture, begins[0])
     speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(begins)
@@ -81,6 +80,24 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         bench.observer.progress((number + 1) / len(begins), name)
     winner = min(range(len(begins)), key=divergences.__getitem__)
     return check_raced(Raced(winner, tuple(divergences)), finalists)
+
+
+def _begins(bench: Workbench, finalists: Finalists, tag: str) -> list[Path]:
+    """Untrained weights of every finalist."""
+    begins: dict[int, Path] = {}
+    for source in dict.fromkeys(student.source for student in finalists.students):
+        begins |= _begins_of(bench, source, finalists, tag)
+    return [begins[number] for number in range(len(finalists.students))]
+
+
+def _begins_of(bench: Workbench, source: Source | None, finalists: Finalists, tag: str) -> dict[int, Path]:
+    """Those that are cut out of one network; what it comes to on the text is big, and let go with the last of them."""
+    reference = _reference(bench, source) if bench.request.recipe.refit else None
+    return {
+        number: inherited(bench, confirmed, f"{tag}-{number}", reference)
+        for number, confirmed in enumerate(finalists.students)
+        if confirmed.source == source
+    }
 
 
 def distil(
@@ -112,35 +129,52 @@ def distil(
         f"distil{tag}.steps", lambda: fitting_steps(rows, examples_per_second=speed, seconds=left, part=part)
     )
     bench.observer.note(
-        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {_ranks(bench)} rank(s)"
+        f"{steps} steps ({steps * job.batch / rows:.1f} passes) at {speed:.0f} examples/s on {bench.crew}"
         + (", products in bfloat16" if bfloat16 else "")
         + ("" if steps >= wanted_steps(rows, part) else ", as many as the time budget allows")
     )
     budget = bench.request.time_budget_s
     for note in overdraft_notes(steps * job.batch / speed, left, share=part.budget, time_budget_s=budget):
         bench.observer.note(note)
-    losses: dict[int, float] = {}
+    losses, weights = _losses_so_far(bench, tag), weights_path(bench, tag)
 
     def watch(step: int, loss: float) -> None:
         losses[step] = loss
-        bench.observer.progress(step / steps, f"loss {loss:.4f}")
+        bench.run.save(f"curve{tag}", _curve(tag, losses))
+        bench.observer.progress(step / steps, f"loss {loss:.4f}{glimpses.words()}")
 
-    train(
-        job,
-        _plan(bench, steps, part=part, bfloat16=bfloat16),
-        weights_path(bench, tag),
-        checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
-        progress=watch,
-        note=bench.observer.note,
-    )
-    reported = tuple(sorted(losses))  # a step that was gone back to counts as it was run last
-    curve = TrainingCurve(f"student{tag}", reported, tuple(losses[step] for step in reported))
-    bench.run.measured("distil", TRAINING, curve)
-    rung, student = ladder.fastest, load_encoder(shape, weights_path(bench, tag))
+    checkpoint = bench.run.file(f"checkpoint{tag}.safetensors")
+    glimpses = Glimpses(bench, job, checkpoint)
+    if not weights.exists():  # else it was killed behind its training, in front of its record
+        train(
+            job,
+            _plan(bench, steps, part=part, bfloat16=bfloat16),
+            weights,
+            checkpoint=checkpoint,
+            progress=watch,
+            note=bench.observer.note,
+        )
+    checkpoint.unlink(missing_ok=True)
+    bench.run.measured("distil", TRAINING, _curve(tag, losses))
+    rung, student = ladder.fastest, load_encoder(shape, weights)
     model = bench.quantised(student, rung.precision).model.SerializeToString()
     drop = selection_drop(bench, model, rung.options, rung.precision)
     bench.observer.note(f"student {rung.precision}: drop {drop:+.2f} points on the selection split")
     return Distilled(steps, speed, drop)
+
+
+def _losses_so_far(bench: Workbench, tag: str) -> dict[int, float]:
+    """What a training reported until it was killed, by step."""
+    if not bench.run.finished(f"curve{tag}"):
+        return {}
+    curve = bench.run.load(f"curve{tag}", TrainingCurve)
+    return dict(zip(curve.steps, curve.losses, strict=True))
+
+
+def _curve(tag: str, losses: dict[int, float]) -> TrainingCurve:
+    """A step that was gone back to, or run again behind a checkpoint, counts as it was run last."""
+    steps = tuple(sorted(losses))
+    return TrainingCurve(f"student{tag}", steps, tuple(losses[step] for step in steps))
 
 
 def inherited(bench: Workbench, confirmed: Confirmed, tag: str, reference: Reference | None = None) -> Path:
@@ -174,21 +208,24 @@ def _rows(bench: Workbench) -> int:
     return len(Tokens.load(bench.run.file("tokens")))
 
 
-def _ranks(bench: Workbench) -> int:
-    return ranks_on(bench.device_fingerprint.usable_cores)
-
-
 def _seconds(bench: Workbench, part: Part) -> float:
     """That a training may take; time is kept for what comes behind it."""
     budget = bench.request.time_budget_s
     behind = {ASSISTANT: BEHIND_ASSISTANT.budget * budget, REPAIR: -REPAIR_SECONDS}
-    reserved = FINISHING_SECONDS + REPAIR_SECONDS + behind.get(part, 0.0)
+    closing = closing_seconds(bench, tokens_per_second=teacher_speed(bench))
+    reserved = reserved_seconds(closing) + behind.get(part, 0.0)
     return min(part.budget * budget, bench.seconds_left - reserved)
 
 
+def reserved_seconds(closing: Mapping[str, float]) -> float:
+    """Of the time budget, for what comes behind a training: the closing stages, and a student that is cut further."""
+    longer = max(0.0, sum(closing.values()) - FINISHING_SECONDS)
+    return FINISHING_SECONDS + REPAIR_SECONDS + 2 * longer
+
+
 def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
-    rows, ranks, seed = _rows(bench), _ranks(bench), bench.request.seed
-    return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
+    rows, seed = _rows(bench), bench.request.seed
+    return plan(steps, rows=rows, crew=bench.crew, seed=seed, part=part, bfloat16=bfloat16)
 
 
 def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:

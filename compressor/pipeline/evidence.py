@@ -30,8 +30,7 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, compariso
         batches=comparison.batches,
     )
     if (student := candidate.student) is not None:
-        tag = student.source.tag if student.source and student.source.root != bench.root.architecture else ""
-        table = bench.run.load(f"table{tag}", LatencyTable)
+        table = bench.run.load(f"table{student.table}", LatencyTable)
         found = replace(
             found,
             parts=tuple(_parts(table, student.architecture)),
@@ -48,7 +47,9 @@ def _trials(bench: Workbench) -> Iterator[TrialPoint]:
 
 
 def _trainings(bench: Workbench) -> Iterator[TrainingCurve]:
-    for line in bench.run.measurements("distil", TRAINING):
+    """One per student: a run that was killed behind a training writes its curve down again."""
+    last = {line["student"]: line for line in bench.run.measurements("distil", TRAINING)}
+    for line in last.values():
         curve = TrainingCurve(line["student"], tuple(line["steps"]), tuple(line["losses"]))
         if curve.steps:
             yield curve

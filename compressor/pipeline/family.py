@@ -56,6 +56,7 @@ def compress_family(
         check_output(output, force=force)
     members: list[Member] = []
     assistant: Assistant | None = None
+    shared = False  # tables, answers and scores of this family are in the cache
     for number, (limit_ms, name) in enumerate(zip(limits, names, strict=True)):
         observer.note(f"limit {number + 1} of {len(limits)}: {format_ms(limit_ms)}")
         share = replace(
@@ -65,13 +66,22 @@ def compress_family(
             time_budget_s=request.time_budget_s / len(limits),  # known before the run, which is found again by it
         )
         try:
-            outcome = compress(share, output / name, cache=cache, observer=observer, force=True, fresh=fresh)
+            outcome = compress(
+                share,
+                output / name,
+                cache=cache,
+                observer=observer,
+                force=True,
+                fresh=fresh,
+                fresh_caches=not shared,
+            )
         except InfeasibleError as error:
             observer.note(str(error))
             members.append(Member(limit_ms, int(ExitCode.INFEASIBLE), None, None, str(error)))
             continue
         members.append(Member(limit_ms, int(outcome.exit_code), name, outcome.report))
         assistant = outcome.student or assistant
+        shared = shared or any(time.stage == "score" for time in outcome.report.stages)
     family = check_family(Family(tuple(members)))
     output.mkdir(parents=True, exist_ok=True)
     if any(member.report for member in members):

@@ -26,9 +26,9 @@ from compressor.tasks.outputs import model_outputs
 from compressor.teachers import Teacher, load_base
 from compressor.teachers.losses import fine_tuning_loss
 from compressor.teachers.saving import save_teacher
-from compressor.train import FittingJob, train
+from compressor.train import FittingJob, crew_of, crew_on, train, usable_gpus
 
-BATCH, MAX_RANKS = 64, 16
+BATCH = 64
 # Measured at width 384 (benchmarks/log.md); falls to the usual 5e-5 of BERT-base at 768.
 LEARNING_RATE, AT_WIDTH, HIGHEST_RATE = 2e-4, 384, 1e-3
 MIN_STEPS = 50
@@ -97,8 +97,9 @@ def fit_teacher(
             for all; None = as long as it takes.
     """
     rows = len(task.splits["train"])
-    ranks = work.choose("finetune.ranks", lambda: min(usable_threads(), MAX_RANKS))
-    batch = BATCH - BATCH % ranks
+    cores, gpus = work.choose("finetune.cores", usable_threads), work.choose("finetune.gpus", usable_gpus)
+    crew = crew_on(cores, gpus=gpus)
+    batch = BATCH - BATCH % crew.ranks
     wanted = max(1, round(epochs * rows / batch))
     begin = time.monotonic()
     observer.begin("finetune", f"train {wanted} steps of {batch} on {rows} rows")
@@ -107,7 +108,9 @@ def fit_teacher(
         steps=wanted,
         batch=batch,
         learning_rate=_learning_rate(base.architecture.hidden),
-        ranks=ranks,
+        ranks=crew.ranks,
+        threads=crew.threads,
+        device=crew.device,
         seed=seed,
         checkpoint_steps=CHECKPOINT_STEPS,
     )
@@ -167,7 +170,7 @@ def _fitted(plan: TrainPlan, job: FittingJob, work: RunFolder, seconds: float, o
     steps_per_second = speed / job.batch
     steps = work.choose("finetune.steps", lambda: min(plan.steps, max(MIN_STEPS, int(seconds * steps_per_second))))
     observer.note(
-        f"{steps} steps at {speed:.0f} examples/s on {plan.ranks} rank(s), about "
+        f"{steps} steps at {speed:.0f} examples/s on {crew_of(plan)}, about "
         f"{format_seconds(steps / steps_per_second)}"
         + ("" if steps == plan.steps else f", as many of {plan.steps} as the time budget allows")
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from compressor import __version__
 from compressor.bench import batch_latencies, length_latencies, measure_of
 from compressor.encoder import Encoder
-from compressor.errors import UnavailableError
+from compressor.errors import ResourceError, UnavailableError
 from compressor.export import (
     ENGINE,
     EVALUATION,
@@ -171,7 +170,7 @@ def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
             seconds=COMPARE_SECONDS,
             pad_id=bench.pad_id,
         )
-    except UnavailableError as error:
+    except (UnavailableError, ResourceError) as error:
         bench.observer.note(f"no eager baseline: {error}")
         return None
     weights = weights_path(bench.teacher.folder)
@@ -220,7 +219,7 @@ def report(
     )
     result = Report(
         version=__version__,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        date=bench.run.finished_at(f"verify{candidate.tag}").isoformat(timespec="seconds"),
         teacher=str(bench.trimmed_from or bench.request.teacher),
         data=bench.request.data,
         target=bench.request.target,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compressor.errors import UnavailableError
-from compressor.pipeline.stages import smallest_student, workload_of
+from compressor.pipeline.stages import smallest_students, workload_of
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
@@ -53,15 +53,10 @@ class Forecast:
 def forecast(bench: Workbench) -> Forecast:
     """Time every rung at the workload of the promise, in this process."""
     workload = workload_of(bench)
-    models = {ROW_NAMES[precision]: (bench.teacher_model(precision), precision) for precision in bench.precisions}
-    if bench.teacher.architecture is not None:
-        precision = bench.precisions[-1]
-        smallest = apply_precision(smallest_student(bench).emit(), precision)
-        models[SMALLEST] = (smallest.SerializeToString(), precision)
-    feeds = bench.feeds(workload)
+    feeds, models = bench.feeds(workload), list(_models(bench))
     subjects = {
-        (name, runtime): engine_subject(engine, feeds)
-        for name, (model, precision) in models.items()
+        (name, f"{runtime} {number}"): engine_subject(engine, feeds)
+        for number, (name, model, precision) in enumerate(models)
         for runtime, engine in _engines(bench, model, precision)
     }
     timings = time_interleaved(
@@ -79,9 +74,20 @@ def forecast(bench: Workbench) -> Forecast:
         return ForecastRung(key[0], timings.median_ms(name), reached_ms)
 
     rungs = tuple(
-        min((rung(key) for key in subjects if key[0] == name), key=lambda rung: rung.reached_ms) for name in models
+        min((rung(key) for key in subjects if key[0] == name), key=lambda rung: rung.reached_ms)
+        for name in dict.fromkeys(name for name, *_ in models)
     )
     return Forecast(rungs, likely(rungs, bench.request.budget.max_latency_ms))
+
+
+def _models(bench: Workbench) -> Iterator[tuple[str, bytes, Precision]]:
+    """What is timed: the teacher at each precision; the smallest students, of all that is cut, under one name."""
+    for precision in bench.precisions:
+        yield ROW_NAMES[precision], bench.teacher_model(precision), precision
+    if bench.teacher.architecture is not None:
+        precision = bench.precisions[-1]
+        for student in smallest_students(bench):
+            yield SMALLEST, apply_precision(student.emit(), precision).SerializeToString(), precision
 
 
 def _engines(bench: Workbench, model: bytes, precision: Precision) -> Iterator[tuple[str, Engine]]:

@@ -4,8 +4,13 @@
     training  = ladder + ranks x (a process + 3 x weights)
 
 A student has at most the teacher's weights, about half of them in practice; trained ones are held as value, gradient
-and two moments.
+and two moments. What the teacher's sub-layers come to on the text that students are refitted on (`scoring.py` bounds
+it) is let go before the ranks begin.
 """
+
+import json
+import math
+from pathlib import Path
 
 from compressor.errors import ResourceError
 from compressor.records.units import format_bytes
@@ -14,6 +19,25 @@ PROCESS_BYTES = 450_000_000  # Python with torch, as measured
 LADDER_COPIES, RANK_COPIES = 4, 3
 # The estimate is not off by more than this; what lies between is tried.
 CLEARLY = 0.5
+LENGTH_BYTES = 8  # of the header of a safetensors file, at its begin
+
+
+def float32_bytes(weights: Path) -> int:
+    """Of the weights in a file when they are loaded: every stage has them in float32, whatever the file has them in.
+
+    Of a file without a header that can be read it is the size: a pickle, or what whoever loads it will refuse.
+    """
+    size = weights.stat().st_size
+    if weights.suffix != ".safetensors":
+        return size
+    with weights.open("rb") as stream:
+        length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
+        header = stream.read(min(length, size))
+    try:
+        tensors = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
+        return int(sum(4 * math.prod(tensor["shape"]) for tensor in tensors))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return size
 
 
 def ladder_bytes(weights: int) -> int:

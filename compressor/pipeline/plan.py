@@ -1,21 +1,32 @@
 """What a run will probably do and take, before it starts.
 
-    label   = training tokens / teacher tokens per second, measured for a second
+    label   = tokens that are trained on / teacher tokens per second, measured for a second
     score   = tokens that cuts are fitted and judged on x passes x share of the engine / the same speed
     distil  = rows seen x tokens per row x 3 passes x share of the teacher / the same speed, fitted into the budget
+    export, verify, compare: see `closing.py`
 
 The rest are times of stages that hardly depend on the teacher, as measured on 4 cores of a Zen 4 server.
 """
 
 from dataclasses import dataclass, replace
 
-from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, WHOLE, batch_of, copies_of, joined_of, wanted_steps
+from compressor.distill.recipe import (
+    RACE_ROWS,
+    RACE_SHARE,
+    WHOLE,
+    batch_of,
+    copies_of,
+    joined_of,
+    rows_of,
+    wanted_steps,
+)
 from compressor.pipeline.answering import tokens_per_second
-from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
+from compressor.pipeline.closing import closing_seconds
+from compressor.pipeline.distilling import reserved_seconds
 from compressor.pipeline.forecast import Forecast
 from compressor.pipeline.labelling import length_ratio
 from compressor.pipeline.memory import ladder_bytes
-from compressor.pipeline.scoring import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
+from compressor.pipeline.scoring import DAMAGE_SHARE, damage_rows, fitting_tokens
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
 from compressor.records.units import format_seconds
@@ -23,13 +34,11 @@ from compressor.score import passes_per_row
 
 FINALISTS = 5
 TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "search": 45.0}
-TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 30.0, "report": 1.0}
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
 STUDENT_SHARE = 0.8
 # A pass of torch over one of the engine; the passes forward and backward that order the units and fit projections.
 SCORING_SHARE, FITTING_PASSES = 2.0, 5
-PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,21 +88,23 @@ class Plan:
 
 def make_plan(bench: Workbench) -> Plan:
     """Measure the teacher's speed on real text and derive the rest."""
-    rows, tokens = len(bench.train), int(bench.train.lengths.sum())
-    speed = tokens_per_second(bench)
+    speed, per_row = tokens_per_second(bench), float(bench.train.lengths.mean())
     budget, longer = bench.request.time_budget_s, length_ratio(bench)
-    copies = copies_of(rows, rows_per_second=speed * rows / tokens, time_budget_s=budget, length_ratio=longer)
-    rows, tokens = (1 + copies) * rows, (1 + copies + joined_of(copies, longer)) * tokens
+    per_second = speed / per_row
+    rows = rows_of(len(bench.train), rows_per_second=per_second, time_budget_s=budget)
+    copies = copies_of(rows, rows_per_second=per_second, time_budget_s=budget, length_ratio=longer)
+    rows, tokens = (1 + copies) * rows, (1 + copies + joined_of(copies, longer)) * rows * per_row
     label, row = tokens / speed, tokens / rows * 3 * STUDENT_SHARE / speed
     wanted = wanted_steps(rows) * batch_of(rows) * row
     score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
     race = min(RACE_SHARE * budget, FINALISTS * RACE_ROWS * row)
     known = {**TYPICAL_SECONDS, "label": label, "score": score, "race": race}
-    left = budget - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
+    closing = closing_seconds(bench, tokens_per_second=speed)
+    left = budget - sum(known.values()) - reserved_seconds(closing)
     known["distil"] = max(1.0, min(wanted, left, WHOLE.budget * budget))
     cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "race", "distil")
     stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
-    stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
+    stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in closing.items()]
     memory = bench.training_bytes if cut else ladder_bytes(bench.weight_bytes)
     return Plan(tuple(stages), memory, available_memory(), budget)
 
@@ -102,7 +113,7 @@ def _score_seconds(bench: Workbench, tokens_per_second: float) -> float:
     shape, lengths = bench.root.architecture, bench.train.lengths
     per_token = SCORING_SHARE / tokens_per_second
     damage = damage_rows(shape) * float(lengths.mean()) * passes_per_row(shape) * per_token
-    fitting = min(FITTING_TOKENS, int(lengths.sum())) * FITTING_PASSES * per_token
+    fitting = min(fitting_tokens(shape), int(lengths.sum())) * FITTING_PASSES * per_token
     return fitting + min(damage, DAMAGE_SHARE * bench.request.time_budget_s)
 
 

@@ -35,11 +35,16 @@ class Stem:
         source: None = the teacher.
         space: What cuts of it cost in accuracy.
         table: What its ops cost in time.
+        table_tag: Of its stage.
     """
 
     source: Source | None
     space: ScoredSpace
     table: LatencyTable
+    table_tag: str = ""
+
+
+Tries = dict[str, tuple[Stem, Searcher]]  # what else is searched, by name
 
 
 def search(
@@ -62,23 +67,36 @@ def search(
         race: Whether there are other finalists than that of the wanted search, where there is time.
 
     Raises:
-        InfeasibleError: The wanted search finds nothing in the first of them.
+        InfeasibleError: The wanted search finds nothing in any of them.
     """
     wanted, first = bench.request.search, stems[0]
     begin = time.monotonic()
-    confirmation = _confirmed(bench, judge, precision, first, get_searcher(wanted), limit_ms)
-    found = {wanted: _record(bench, first, confirmation)}
-    again = replace(first, table=confirmation.table)
-    tries = _others(bench, again, stems[1:], limit_ms) if race else {}
+    found: dict[str, Confirmed] = {}
+    refused: list[InfeasibleError] = []
+    try:
+        confirmation = _confirmed(bench, judge, precision, first, get_searcher(wanted), limit_ms)
+    except InfeasibleError as error:
+        if len(stems) == 1:
+            raise
+        bench.observer.note(f"no finalist from {wanted}: {error}")
+        refused.append(error)
+        tries = _of_starts(wanted, stems[1:])
+    else:
+        found[wanted] = _record(bench, first, confirmation)
+        again = replace(first, table=confirmation.table)
+        tries = _of_starts(wanted, stems[1:]) | _plain(bench, again, limit_ms) if race else {}
     took, end = time.monotonic() - begin, time.monotonic() + FINALISTS_SHARE * bench.request.time_budget_s
     for name, (stem, finder) in tries.items():
-        if time.monotonic() + took > end:
+        if found and time.monotonic() + took > end:
             bench.observer.note(f"no finalist from {name} and behind it: the time budget has no room for more")
             break
         try:
             found[name] = _record(bench, stem, _confirmed(bench, judge, precision, stem, finder, limit_ms))
         except InfeasibleError as error:
             bench.observer.note(f"no finalist from {name}: {error}")
+            refused.append(error)
+    if not found:
+        raise min(refused, key=lambda error: error.nearest_ms)
     return check_finalists(_distinct(found))
 
 
@@ -94,14 +112,15 @@ def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, 
     return check_finalists(Finalists((bench.request.search,), (found,)))
 
 
-def _others(
-    bench: Workbench, first: Stem, others: Sequence[Stem], limit_ms: float
-) -> dict[str, tuple[Stem, Searcher]]:
-    """What else is searched, by name."""
-    wanted = bench.request.search
-    starts = {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in others}
-    plain = finalists(_problem(bench, first, limit_ms * 1e3))
-    return starts | {name: (first, get_searcher(name)) for name in plain if name != wanted}
+def _of_starts(wanted: str, stems: Sequence[Stem]) -> Tries:
+    """The wanted search in what is cut beside the teacher, by name."""
+    return {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in stems}
+
+
+def _plain(bench: Workbench, stem: Stem, limit_ms: float) -> Tries:
+    """Plain searches that are worth a place in a race, by name."""
+    names = finalists(_problem(bench, stem, limit_ms * 1e3))
+    return {name: (stem, get_searcher(name)) for name in names if name != bench.request.search}
 
 
 def _name(stem: Stem) -> str:
@@ -169,6 +188,7 @@ def _record(bench: Workbench, stem: Stem, found: Confirmation) -> Confirmed:
         latency=trial.latency,
         rounds=found.rounds,
         calibration=found.table.calibration.scale,
+        table=stem.table_tag,
     )
 
 

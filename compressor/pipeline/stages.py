@@ -40,7 +40,7 @@ from compressor.runtimes import Feeds
 from compressor.score import mean_divergence
 from compressor.search.ladder import climb, one_per_runtime
 from compressor.search.mixing import put_back
-from compressor.space import inherit
+from compressor.space import inherit, student_architecture
 from compressor.tasks import default_length, get_metric, length_summary, points
 
 PROBE_SECONDS = 1.0
@@ -90,34 +90,48 @@ def workload_of(bench: Workbench) -> Workload:
     return Workload(bench.request.batch, length, bench.threads)
 
 
-def smallest_student(bench: Workbench) -> Encoder:
-    """One head in the first layer, nothing else: what no student can be faster than."""
-    nothing = LayerCut((), ())
-    layers = len(bench.root.architecture.layers)
-    return inherit(bench.root, Cut((LayerCut((0,), ()), *(nothing,) * (layers - 1))))
+def smallest_students(bench: Workbench) -> tuple[Encoder, ...]:
+    """One head in the first layer, nothing else: what no student can be faster than.
+
+    The first is the teacher's; the others, of the networks of `--start`, have random weights.
+    """
+    starts = (Encoder(student_architecture(shape, _one_head(shape))).eval() for shape in bench.starts)
+    return (inherit(bench.root, _one_head(bench.root.architecture)), *starts)
+
+
+def _one_head(shape: Architecture) -> Cut:
+    return Cut((LayerCut((0,), ()), *(LayerCut((), ()),) * (len(shape.layers) - 1)))
 
 
 def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
     """The promised percentile of the smallest student; None = there can be no student."""
     if bench.teacher.architecture is None:
         return None
-    smallest = smallest_student(bench)
-    models = {p: apply_precision(smallest.emit(), p).SerializeToString() for p in bench.precisions}
-    _check_size(bench, min(map(len, models.values())))
+    smallest = smallest_students(bench)
+    models = [
+        (precision, apply_precision(student.emit(), precision).SerializeToString())
+        for student in smallest
+        for precision in bench.precisions
+    ]
+    _check_size(bench, min(len(model) for _, model in models))
     reached = min(
         fresh_percentile(bench, model, options, workload, PROBE_SECONDS)[1]
-        for precision, model in models.items()
+        for precision, model in models
         for options in one_per_runtime(bench.device, workload.threads, precision)
     )
     limit_ms = bench.request.budget.max_latency_ms
     if limit_ms is not None and reached > limit_ms:
         raise InfeasibleError(
-            f"--max-latency {format_ms(limit_ms)} cannot be kept on this device: the smallest student, one head of "
-            f"the teacher, takes {format_ms(reached)} at {workload.in_words}",
+            f"--max-latency {format_ms(limit_ms)} cannot be kept on this device: {_smallest_in_words(bench)}, takes "
+            f"{format_ms(reached)} at {workload.in_words}",
             nearest_ms=NEAREST_MARGIN * reached,
-            cost=_cost_in_words(bench, smallest),
+            cost=_cost_in_words(bench, smallest[0]),
         )
     return reached
+
+
+def _smallest_in_words(bench: Workbench) -> str:
+    return "the smallest student, one head of the teacher" + (" or of a network of --start" if bench.starts else "")
 
 
 def _check_size(bench: Workbench, smallest: int) -> None:
@@ -125,7 +139,7 @@ def _check_size(bench: Workbench, smallest: int) -> None:
     most, tokenizer = bench.request.budget.max_size_bytes, tokenizer_bytes(bench.teacher.folder)
     if most is not None and smallest + tokenizer > most:
         raise TooLargeError(
-            f"--max-size {format_bytes(most)} cannot be kept: the smallest student, one head of the teacher, takes "
+            f"--max-size {format_bytes(most)} cannot be kept: {_smallest_in_words(bench)}, takes "
             f"{format_bytes(smallest)}, and its tokenizer {format_bytes(tokenizer)}",
             missing_bytes=round(SIZE_MARGIN * (smallest + tokenizer)) - most,
         )

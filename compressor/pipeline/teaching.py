@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from compressor.hub import LABEL_NAMES, data_folder, expand_alias, expand_model, model_folder
-from compressor.pipeline.finetune import TRAINED, FineTuned, fit_teacher
+from compressor.pipeline.finetune import BATCH, TRAINED, FineTuned, fit_teacher
 from compressor.pipeline.workbench import Workbench
 from compressor.records.serial import digest
 from compressor.records.store import RunFolder
@@ -28,6 +28,7 @@ from compressor.teachers.saving import save_teacher
 EPOCHS = 3.0
 SHARE_OF_BUDGET = 0.5  # of the time budget; the rest is for the student
 RECORD = "finetune"
+BUDGET = "finetune.time_budget_s"  # name of a choice: that of the run that made the teacher
 
 
 def provide_teacher(bench: Workbench) -> None:
@@ -63,7 +64,7 @@ def untrained_teacher(bench: Workbench) -> Iterator[bool]:
         return
     base, task = _base_and_task(bench)
     work = _work_folder(bench, base, task)
-    if work.finished(RECORD):
+    if work.finished(RECORD) and not _worth_training_anew(bench, task, work):
         _use(bench, work.file("teacher"))
         yield False
         return
@@ -120,18 +121,54 @@ def _work_folder(bench: Workbench, base: Teacher, task: TextData) -> RunFolder:
 
 
 def _fine_tune(bench: Workbench, base: Teacher, task: TextData, work: RunFolder) -> None:
-    with work.held():
+    """Make the teacher, unless it is there; one that had too little time then and has more now is made anew."""
+    with work.held(fresh=_worth_training_anew(bench, task, work)):
         if work.finished(RECORD):
             bench.observer.begin(RECORD, f"fine-tune {base.folder}")
             bench.observer.end(RECORD, 0.0, cached=True)
         else:
-            left = SHARE_OF_BUDGET * bench.request.time_budget_s - bench.elapsed
-            seed = bench.request.seed
+            seed, left = bench.request.seed, _seconds_left(bench)
+            work.choose(BUDGET, lambda: bench.request.time_budget_s)
             made = fit_teacher(base, task, work, epochs=EPOCHS, observer=bench.observer, seed=seed, seconds=left)
             work.save(RECORD, made)
             _tidy(work)
         made = work.load(RECORD, FineTuned)
     bench.observer.note(f"teacher: {made.metric} {made.points:.2f} on `{made.eval_split}`, in {work.file('teacher')}")
+
+
+def _seconds_left(bench: Workbench) -> float:
+    """For the teacher's training."""
+    return SHARE_OF_BUDGET * bench.request.time_budget_s - bench.elapsed
+
+
+def _worth_training_anew(bench: Workbench, task: TextData, work: RunFolder) -> bool:
+    """Whether the time budget is larger than that of a kept teacher, and has room for all steps or twice as many.
+
+    That it was trained for fewer steps than are wanted is said in any case. With the same budget it stays: the same
+    command must go on with the teacher that it began with.
+    """
+    steps = work.chosen("finetune.steps") if work.finished(RECORD) else None
+    if steps is None or steps >= (wanted := _wanted_steps(task, work)):
+        return False
+    affordable = int(_seconds_left(bench) * work.chosen("finetune.examples_per_second") / _batch(work))
+    larger = bench.request.time_budget_s > work.chosen(BUDGET)
+    anew = larger and affordable >= min(wanted, 2 * steps)
+    then = f"it is trained anew, for about {min(affordable, wanted)}" if anew else "a longer --time-budget does more"
+    bench.observer.note(
+        f"the teacher in {work.file('teacher')} was trained for {steps} of {wanted} steps, as its time budget "
+        f"allowed; {then}"
+    )
+    return anew
+
+
+def _wanted_steps(task: TextData, work: RunFolder) -> int:
+    """Of EPOCHS passes, as `fit_teacher` counts them."""
+    return max(1, round(EPOCHS * len(task.splits["train"]) / _batch(work)))
+
+
+def _batch(work: RunFolder) -> int:
+    ranks: int = work.chosen("finetune.ranks")
+    return BATCH - BATCH % ranks
 
 
 def _tidy(work: RunFolder) -> None:

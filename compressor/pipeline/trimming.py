@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from compressor.encoder import Encoder
 from compressor.errors import InputError
 from compressor.pipeline.workbench import Workbench
-from compressor.records.serial import digest, file_digest
+from compressor.records.serial import digest
 from compressor.space.factorising import WORD
 from compressor.tasks.trimming import Trimmed, trim
 from compressor.teachers import Teacher
@@ -36,11 +36,12 @@ def trim_words(bench: Workbench) -> None:
     Raises:
         InputError: The tokenizer is of a kind that cannot be trimmed.
     """
+    if bench.request.budget.max_size_bytes is None:
+        return
     whole = Workbench(bench.request, cache=bench.cache, observer=bench.observer)
     if not _needed(whole):
         return
-    source = whole.teacher.folder / "tokenizer.json"
-    content = (whole.teacher.digest, file_digest(source), whole.data.digest, whole.data.spec.text_columns)
+    content = (whole.teacher.digest, whole.data.digest, whole.data.spec.text_columns)
     folder = bench.cache / "trimmed" / digest(*content, METHOD)
     if not folder.exists():
         _make(whole, folder)

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compressor.distill.recipe import ranks_on
+from compressor import __version__
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.export import tokenizer_bytes
@@ -22,7 +22,7 @@ from compressor.pipeline.memory import check_memory, ladder_bytes, training_byte
 from compressor.precision import PassResult, Ranges, quantise, weight_levels
 from compressor.precision.calibration import measured_ranges
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
-from compressor.records.architecture import Precision
+from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
 from compressor.records.profile import DeviceFingerprint, HardwareProfile
@@ -47,6 +47,8 @@ from compressor.tasks import (
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import ForeignTeacher, Teacher, content_digest, open_teacher
+from compressor.teachers.loading import base_architecture
+from compressor.train import Crew, crew_on, usable_gpus
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class Workbench:
         request: What the user asked for.
         cache: Folder for runs and tables.
         observer: Who is told.
-        fresh: Forget earlier runs.
+        fresh: Make anew what other runs have left in the cache: tables, answers, scores.
     """
 
     def __init__(self, request: CompressRequest, *, cache: Path, observer: Observer, fresh: bool = False) -> None:
@@ -137,7 +139,12 @@ class Workbench:
     @property
     def training_bytes(self) -> int:
         """Estimated memory of a run that trains a student."""
-        return training_bytes(self.weight_bytes, ranks=ranks_on(self.device_fingerprint.usable_cores))
+        return training_bytes(self.weight_bytes, ranks=self.crew.ranks)
+
+    @property
+    def crew(self) -> Crew:
+        """Who trains here."""
+        return crew_on(self.device_fingerprint.usable_cores, gpus=usable_gpus())
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -176,6 +183,16 @@ class Workbench:
             return encoder
         counts = np.bincount(self.corpus.ids, minlength=encoder.architecture.vocabulary)
         return factorise(encoder, rank, counts)
+
+    @cached_property
+    def starts(self) -> tuple[Architecture, ...]:
+        """Shapes of the networks that are cut beside the teacher, with a head for its task.
+
+        Raises:
+            InputError: One of them has no config.json, or is of a family without an adapter.
+        """
+        names, kind = self.teacher.label_names, self.teacher.kind
+        return tuple(base_architecture(Path(folder), names, kind=kind) for folder in self.request.starts)
 
     @property
     def word_rank(self) -> int | None:
@@ -216,14 +233,14 @@ class Workbench:
 
     @cached_property
     def run(self) -> RunFolder:
-        """Keyed by the content of everything that decides the result."""
+        """Keyed by the content of everything that decides the result, this version of the package included."""
         request = self.request
         starts = tuple(content_digest(Path(folder)) for folder in request.starts)
         assistant = request.assistant and replace(request.assistant, weights=file_digest(request.assistant.weights))
         plain = replace(
             request, teacher=self.teacher.digest, data=self.data.digest, starts=starts, assistant=assistant
         )
-        key = digest(plain, self.device_fingerprint.key, self._runtimes, self.threads)
+        key = digest(plain, self.device_fingerprint.key, self._runtimes, self.threads, __version__)
         return RunFolder(self.cache / "runs" / key)
 
     @property

@@ -37,12 +37,13 @@ class LatencyResult:
         summary: Percentiles of all runs that were counted.
         limit_ms: The promise; None = nothing was promised.
         share_within: Share of runs that took at most the limit.
-        share_low: Lower bound of that share, one-sided, at 99 % confidence: Clopper-Pearson on effective runs.
+        share_low: Lower bound of that share, one-sided: Clopper-Pearson on effective runs. Each of up to three looks
+            at the runs has a third of the chance of an error, so that all of them together hold at 99 % confidence.
         share_high: The upper bound.
         effective_runs: Independent runs that the measured ones, which depend on each other, are worth for `share_low`.
         repeats: How often the measurement was repeated because it was inconclusive.
         seconds: Time measured in all.
-        verdict: Met, missed, inconclusive or unverified.
+        verdict: Met, missed, inconclusive; unverified where the promise is about another device.
         histogram: Of all runs; None = of an older version.
     """
 

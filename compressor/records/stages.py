@@ -132,6 +132,7 @@ class Confirmed:
         latency: Measured in a fresh process, with inherited weights.
         rounds: Architectures that were built and measured until this one.
         calibration: Scale of the table at the end.
+        table: Tag of the table that its ops are in.
     """
 
     source: Source | None
@@ -143,11 +144,12 @@ class Confirmed:
     latency: LatencySummary
     rounds: int
     calibration: float
+    table: str = ""
 
 
 @dataclass(frozen=True)
 class Finalists:
-    """Architectures that keep a limit, each found by another search; the first is that of the search that was wanted.
+    """Architectures that keep a limit, each found by another search; that of the search that was wanted is the first.
 
     Attributes:
         names: Of the searches.

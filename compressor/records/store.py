@@ -3,25 +3,28 @@
     run/  prepare.json  ladder.json ...   one record per finished stage
           measurements.jsonl              every measurement, appended as soon as it is made
           choices.jsonl                   every choice that depends on the clock, before it is acted on
+          lock                            held by the process that works here, and names it
 
 A run that was killed finds here what it had decided, so that it ends with the same model.
 """
 
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-import psutil
+from typing import IO, Any, TypeVar
 
 from compressor.errors import InputError
 from compressor.records.serial import load, save, to_dict
 
 R = TypeVar("R")
 J = TypeVar("J", int, float, str)
+
+LOCK = "lock"
 
 
 class RunFolder:
@@ -45,27 +48,44 @@ class RunFolder:
     def held(self, *, fresh: bool = False) -> Iterator[None]:
         """Keep other processes out of the folder; `fresh` empties it first.
 
+        The lock is the system's, which gives it back however the process ends. Its file stays: if it were removed,
+        two processes could each hold a lock on a file of that name.
+
         Raises:
-            InputError: Another process that is alive is using it.
+            InputError: Another process is using it.
         """
-        lock = self.file("lock")
-        try:
-            owner = int(lock.read_text(encoding="utf-8")) if lock.exists() else 0
-        except (OSError, ValueError):
-            owner = 0
-        if owner and owner != os.getpid() and psutil.pid_exists(owner):
-            raise InputError(
-                f"process {owner} is working on the same run ({self.path}); wait for it to end, or stop it: what it "
-                "has done so far is kept"
-            )
-        if fresh:
-            shutil.rmtree(self.path)
-            self.path.mkdir()
-        lock.write_text(str(os.getpid()), encoding="utf-8")
-        try:
+        with self.file(LOCK).open("a+", encoding="utf-8") as lock:
+            self._take(lock)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            if fresh:
+                self._empty()
             yield
-        finally:
-            lock.unlink(missing_ok=True)
+
+    def _take(self, lock: IO[str]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            owner = lock.read()
+            raise InputError(
+                f"{f'process {owner}' if owner else 'another process'} is working on the same run ({self.path}); wait "
+                "for it to end, or stop it: what it has done so far is kept"
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"expected a cache on a file system with locks, cannot lock {lock.name}: {error.strerror}; name "
+                "another place with XDG_CACHE_HOME"
+            ) from error
+
+    def _empty(self) -> None:
+        """Remove everything but the lock."""
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
 
     def file(self, name: str) -> Path:
         """Path of a file in the folder."""
@@ -74,6 +94,10 @@ class RunFolder:
     def finished(self, stage: str) -> bool:
         """Whether a stage has left its record."""
         return self.file(f"{stage}.json").exists()
+
+    def finished_at(self, stage: str) -> datetime:
+        """When a stage left its record."""
+        return datetime.fromtimestamp(self.file(f"{stage}.json").stat().st_mtime, UTC)
 
     def load(self, stage: str, kind: type[R]) -> R:
         """The record of a finished stage."""
@@ -94,13 +118,16 @@ class RunFolder:
 
     def choose(self, name: str, decide: Callable[[], J]) -> J:
         """The choice of that name: the one that was written down, else a new one, written down first."""
-        for line in self._lines("choices.jsonl"):
-            if line["name"] == name:
-                known: J = line["value"]
-                return known
+        known: J | None = self.chosen(name)
+        if known is not None:
+            return known
         value = decide()
         self._append("choices.jsonl", {"name": name, "value": value})
         return value
+
+    def chosen(self, name: str) -> Any:
+        """The choice of that name that was written down; None = there is none yet."""
+        return next((line["value"] for line in self._lines("choices.jsonl") if line["name"] == name), None)
 
     def _append(self, name: str, line: dict[str, Any]) -> None:
         with self.file(name).open("a+b") as stream:

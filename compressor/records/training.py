@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from compressor.errors import BorderError
 
+DEVICES = ("cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class TrainPlan:
@@ -16,13 +18,14 @@ class TrainPlan:
         warm_up_share: Share of the steps that warm up.
         weight_decay: Of AdamW, on matrices only.
         clip: Largest norm of the gradient.
-        ranks: Processes that share each batch.
+        ranks: Processes that share each batch; see `Crew` of `compressor.train`.
         threads: Per rank.
         seed: Of the data order.
         checkpoint_steps: Steps between two checkpoints.
         bfloat16: Products of the layers in bfloat16, where the processor is faster in it; the rest in float32.
         parts: Each batch is computed in so many equal parts, which the ranks take as they come; None = one per rank.
             They decide the result, not who computes them.
+        device: What the ranks compute on: "cpu", or "cuda", a GPU for each.
     """
 
     steps: int
@@ -37,6 +40,7 @@ class TrainPlan:
     checkpoint_steps: int = 500
     bfloat16: bool = False
     parts: int | None = None
+    device: str = "cpu"
 
     @property
     def parts_per_step(self) -> int:
@@ -45,10 +49,12 @@ class TrainPlan:
 
 
 def check_plan(plan: TrainPlan) -> TrainPlan:
-    """Border check: at least one step, and a batch of equal parts, at least one for every rank."""
+    """Border check: at least one step, a batch of equal parts, at least one for every rank, and a known device."""
     parts = plan.parts_per_step
     if plan.steps < 1 or plan.ranks < 1 or parts < plan.ranks or plan.batch < parts or plan.batch % parts:
         raise BorderError(
             f"expected steps >= 1, ranks >= 1, no fewer parts, and a batch that is a multiple of the parts, got {plan}"
         )
+    if plan.device not in DEVICES or plan.threads < 1:
+        raise BorderError(f"expected threads >= 1 and one of the devices {', '.join(DEVICES)}, got {plan}")
     return plan

@@ -9,7 +9,8 @@ little more of the share of slow runs than these three do.
 
 (Kish 1965, section 8.2, with the ratio estimator of clusters of unequal size.) The variance of m blocks is itself
 uncertain: for bounds it is multiplied by (t / z)^2, the quantiles of Student's distribution with m - 1 degrees of
-freedom and of the normal one. What is not in the data cannot be estimated from it: see `UNSEEN_BURST_SECONDS`.
+freedom and of the normal one. What is not in the data cannot be estimated from it: see `UNSEEN_BURST_SECONDS` of
+`records/promise.py`.
 """
 
 from collections.abc import Sequence
@@ -18,13 +19,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.records.promise import UNSEEN_BURST_SECONDS
 from compressor.runtimes.distributions import student_quantile
 
 BLOCK_SECONDS = 0.5
-# Bursts of this mean length may exist though none was met: where slow runs are promised to be rare, a stretch as long
-# as this counts as one run at most. A machine that is slow for 6 % of the time, in bursts of 0.4 s, shows none of them
-# in one of 33 measurements of 5 x 4 s, which the data alone would take for proof of a quiet machine.
-UNSEEN_BURST_SECONDS = 0.2
 
 Times = Sequence[NDArray[np.int64]]
 

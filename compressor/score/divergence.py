@@ -20,10 +20,15 @@ from compressor.score.batches import Batch
 TEMPERATURE = 2.0
 
 
+def tempered_divergence(target: Tensor, logits: Tensor, *, temperature: float = TEMPERATURE) -> Tensor:
+    """Sum over rows of T^2 KL(softmax(target / T) || softmax(logits / T)), a scalar; both [rows, classes]."""
+    p, q = (target / temperature).log_softmax(-1), (logits / temperature).log_softmax(-1)
+    return temperature**2 * F.kl_div(q, p, reduction="sum", log_target=True)
+
+
 def divergence(target: Tensor, logits: Tensor) -> float:
-    """Sum over rows of T^2 KL(softmax(target / T) || softmax(logits / T)); both [rows, classes]; at least 0."""
-    p, q = (target / TEMPERATURE).log_softmax(-1), (logits / TEMPERATURE).log_softmax(-1)
-    return max(0.0, TEMPERATURE**2 * float(F.kl_div(q, p, reduction="sum", log_target=True)))
+    """The same as a number, at least 0."""
+    return max(0.0, float(tempered_divergence(target, logits)))
 
 
 def squared_error(target: Tensor, outputs: Tensor) -> float:

@@ -26,15 +26,16 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
         TooLargeError: What is, has too many bytes.
     """
     found = search_cached(problem, search)
-    if problem.layer_bytes(found.widths) <= problem.most_bytes:
+    smallest = problem.layer_bytes(found.widths)
+    if smallest <= problem.most_bytes:
         return found
-    price = max(found.damage, 1e-9) / max(1, problem.layer_bytes(found.widths))
-    best, smallest = None, problem.layer_bytes(found.widths)
+    price = max(found.damage, 1e-9) / max(1, smallest)
+    best: Solution | None = None
     for _ in range(DOUBLINGS):
-        found = search_cached(replace(problem, byte_price=price), search)
+        found = _at(problem, search, price)
         smallest = min(smallest, problem.layer_bytes(found.widths))
-        best = _at(problem, search, price)
-        if best is not None:
+        if problem.layer_bytes(found.widths) <= problem.most_bytes:
+            best = found
             break
         price *= 2
     if best is None:
@@ -47,17 +48,15 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
     low, high = price / 2, price
     for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
-        cheaper = _at(problem, search, middle)
-        if cheaper is None:
+        found = _at(problem, search, middle)
+        if problem.layer_bytes(found.widths) > problem.most_bytes:
             low = middle
         else:
-            high, best = middle, min(best, cheaper, key=lambda solution: solution.damage)
+            high, best = middle, min(best, found, key=lambda solution: solution.damage)
     return best
 
 
-def _at(problem: SearchProblem, search: Searcher, price: float) -> Solution | None:
-    """The solution at a price, with its damage alone; None where it is too large."""
+def _at(problem: SearchProblem, search: Searcher, price: float) -> Solution:
+    """The solution at a price per byte, with its damage alone."""
     found = search_cached(replace(problem, byte_price=price), search)
-    if problem.layer_bytes(found.widths) > problem.most_bytes:
-        return None
     return replace(found, damage=solution_of(problem, found.widths).damage)

@@ -5,7 +5,7 @@ from compressor.tasks.data import Split, TextData
 from compressor.tasks.encoding import encode_split
 from compressor.tasks.evaluation import HELD_OUT
 from compressor.tasks.files import UNLABELLED
-from compressor.tasks.lengths import LengthSummary, default_length, length_summary
+from compressor.tasks.lengths import LengthSummary, cut_notes, default_length, length_summary
 from compressor.tasks.metrics import METRICS, Metric, agreement, check_metric, default_metric, get_metric, points
 from compressor.tasks.reading import read_task
 from compressor.tasks.splits import carve, default_selection_size, selection_split
@@ -29,6 +29,7 @@ __all__ = [
     "agreement",
     "carve",
     "check_metric",
+    "cut_notes",
     "default_length",
     "default_metric",
     "default_selection_size",

@@ -21,6 +21,7 @@ class LengthSummary:
         p95: 95th percentile.
         p99: 99th percentile.
         longest: Length of the longest input.
+        share_cut: Share of the inputs that are longer than the teacher takes, and were cut, in [0, 1].
     """
 
     sequence_length: int
@@ -29,6 +30,7 @@ class LengthSummary:
     p95: int
     p99: int
     longest: int
+    share_cut: float = 0.0
 
 
 def default_length(lengths: Ints, *, percentile: float = 99, multiple: int = 8) -> int:
@@ -49,15 +51,38 @@ def default_length(lengths: Ints, *, percentile: float = 99, multiple: int = 8) 
     return -(-_percentile(lengths, percentile) // multiple) * multiple
 
 
-def length_summary(lengths: Ints, sequence_length: int) -> LengthSummary:
-    """Summary of token lengths [rows] against the length of the workload.
+def length_summary(lengths: Ints, sequence_length: int, *, most: int | None = None) -> LengthSummary:
+    """Summary of token lengths against the length of the workload.
+
+    Args:
+        lengths: Of the texts as they are, before anything is cut off, [rows].
+        sequence_length: Of the workload.
+        most: Tokens that the teacher takes; None = any number.
 
     Raises:
         InputError: No rows.
     """
     p50, p95, p99, longest = (_percentile(lengths, percentile) for percentile in (50, 95, 99, 100))
-    share = float(np.mean(lengths > sequence_length))
-    return LengthSummary(sequence_length, share, p50=p50, p95=p95, p99=p99, longest=longest)
+    limits = (sequence_length, longest if most is None else most)
+    longer, cut = (float(np.mean(lengths > limit)) for limit in limits)
+    return LengthSummary(sequence_length, longer, p50=p50, p95=p95, p99=p99, longest=longest, share_cut=cut)
+
+
+def cut_notes(summary: LengthSummary, *, most: int, split: str) -> tuple[str, ...]:
+    """A sentence where inputs were cut, else none: an accuracy is then that of what is left of them.
+
+    Args:
+        summary: Of the lengths of the texts as they are.
+        most: Tokens that the teacher takes.
+        split: Name of the split.
+    """
+    if summary.share_cut == 0.0:
+        return ()
+    note = (
+        f"{100 * summary.share_cut:.1f} % of the rows of `{split}` are longer than the {most} tokens that the teacher "
+        f"takes (the longest has {summary.longest}): they are cut for teacher and engine alike"
+    )
+    return (note,)
 
 
 def _percentile(lengths: Ints, percentile: float) -> int:

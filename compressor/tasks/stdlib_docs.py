@@ -109,9 +109,7 @@ def _sources(root: Path, names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         if (root / f"{name}.py").is_file():
             yield root / f"{name}.py"
-        yield from (
-            p for p in sorted((root / name).rglob("*.py")) if not {"test", "tests", "idle_test"} & set(p.parts)
-        )
+        yield from (p for p in sorted((root / name).rglob("*.py")) if not TESTS & set(p.parts))
 
 
 def _docstrings(path: Path) -> Iterator[str]:

@@ -60,9 +60,14 @@ class Tokens:
         return np.diff(self.offsets)
 
     @property
+    def uncut_lengths(self) -> Ints:
+        """Tokens of each row before it was truncated, int64 [rows]."""
+        return self.lengths if self.full_lengths is None else self.full_lengths
+
+    @property
     def truncated(self) -> int:
         """Number of rows that lost tokens to the maximum length."""
-        return 0 if self.full_lengths is None else int(np.sum(self.full_lengths > self.lengths))
+        return int(np.sum(self.uncut_lengths > self.lengths))
 
     def row(self, index: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """(ids, type_ids) of one row, as views [length]; a negative index counts from the end."""
@@ -133,9 +138,5 @@ def joined(parts: Sequence[Tokens]) -> Tokens:
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.type_ids for part in parts]),
         np.concatenate([np.zeros(1, dtype=np.int64), *offsets]),
-        None if whole else np.concatenate([_full_lengths(part) for part in parts]),
+        None if whole else np.concatenate([part.uncut_lengths for part in parts]),
     )
-
-
-def _full_lengths(tokens: Tokens) -> Ints:
-    return tokens.lengths if tokens.full_lengths is None else tokens.full_lengths

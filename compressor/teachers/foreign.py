@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from compressor.errors import InputError
 from compressor.records.task import TaskKind
 from compressor.teachers.exporting import export_graph, first_line, quiet
+from compressor.teachers.family import SEQUENCE_HEAD
 from compressor.teachers.inputs import input_names
 from compressor.teachers.loading import FAMILIES, content_digest, read_config, weights_path
 from compressor.teachers.outputs import label_names
-
-HEAD = "ForSequenceClassification"
 
 
 class ForeignModel(nn.Module):
@@ -133,8 +132,10 @@ def without_adapter(family: str, why: str) -> InputError:
 
 def _check_head(config: dict[str, Any], family: str) -> None:
     named = config.get("architectures") or []
-    if named and not str(named[0]).endswith(HEAD):
-        raise without_adapter(family, f"expected a model {HEAD}, found {named[0]} (fine-tune it for that first)")
+    if named and not str(named[0]).endswith(SEQUENCE_HEAD):
+        raise without_adapter(
+            family, f"expected a model {SEQUENCE_HEAD}, found {named[0]} (fine-tune it for that first)"
+        )
 
 
 def _load_model(folder: Path, family: str) -> Any:

@@ -18,6 +18,7 @@ from torch import Tensor
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.records.architecture import Architecture, check_architecture
+from compressor.records.serial import file_digest
 from compressor.records.task import TaskKind
 from compressor.teachers.bert import BERT
 from compressor.teachers.distilbert import DISTILBERT
@@ -28,6 +29,8 @@ from compressor.teachers.outputs import label_names, reads_tokens, task_kind
 from compressor.teachers.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
 HEAD_DEVIATION = 0.02  # of a new head's weights, as BERT's own
+# Of tokenizers that were saved without `tokenizer.json`.
+VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model")
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET)
 }
@@ -43,7 +46,7 @@ class Teacher:
         family: Its adapter.
         label_names: Index = class id; of a regression, the name of the score.
         encoder: Canonical encoder with its weights, in evaluation mode.
-        digest: SHA-256 of its config and weights.
+        digest: See `content_digest`.
     """
 
     folder: Path
@@ -133,6 +136,18 @@ def read_architecture(folder: Path) -> Architecture:
     return shape
 
 
+def base_architecture(folder: Path, label_names: tuple[str, ...], *, kind: TaskKind) -> Architecture:
+    """The shape that `load_base` gives a model; nothing but its config.json is read.
+
+    Raises:
+        InputError: As `read_architecture`.
+        BorderError: Kind and number of labels contradict each other.
+    """
+    config = read_config(folder)
+    shape, _ = _architecture(folder, config, _family(folder, config), _Head(kind, label_names, seed=0))
+    return shape
+
+
 def _family(folder: Path, config: dict[str, Any]) -> Family:
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None:
@@ -143,13 +158,20 @@ def _family(folder: Path, config: dict[str, Any]) -> Family:
 
 
 def content_digest(folder: Path) -> str:
-    """SHA-256 of a network's config and weights.
+    """SHA-256 of what a network is and reads: its config, its weights and its tokenizer.
 
     Raises:
-        InputError: One of them is not there.
+        InputError: Config or weights are not there.
     """
     read_config(folder)
-    return hashlib.sha256((folder / "config.json").read_bytes() + weights_path(folder).read_bytes()).hexdigest()
+    files = (folder / "config.json", weights_path(folder), *_tokenizer_files(folder))
+    return hashlib.sha256("".join(f"{file_digest(file)}  {file.name}\n" for file in files).encode()).hexdigest()
+
+
+def _tokenizer_files(folder: Path) -> tuple[Path, ...]:
+    """`tokenizer.json`, which is all that is read of a tokenizer; else what one would be made of."""
+    whole = folder / "tokenizer.json"
+    return (whole,) if whole.is_file() else tuple(path for name in VOCABULARIES if (path := folder / name).is_file())
 
 
 def _architecture(

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from compressor.encoder import Encoder
 from compressor.errors import InputError
 from compressor.records.task import TaskKind
+from compressor.tasks.tokenizer import TOKENIZER_FILES
 from compressor.teachers.family import Family
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 # What `transformers` calls the task of a model that reads the first token.
 PROBLEM_TYPES: dict[TaskKind, str] = {
     "text-classification": "single_label_classification",

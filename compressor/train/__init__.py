@@ -1,6 +1,7 @@
 """The one training loop: ranks, schedules, checkpoints, data order; what a step computes is given to it."""
 
 from compressor.train.arithmetic import faster_in_bfloat16
+from compressor.train.crew import Crew, crew_of, crew_on, usable_gpus
 from compressor.train.fitting import FittingJob, Loss
 from compressor.train.job import Job, Setup, Step
 from compressor.train.loop import Trainer, learning_rate
@@ -8,6 +9,7 @@ from compressor.train.order import DataOrder
 from compressor.train.ranks import train
 
 __all__ = [
+    "Crew",
     "DataOrder",
     "FittingJob",
     "Job",
@@ -15,7 +17,10 @@ __all__ = [
     "Setup",
     "Step",
     "Trainer",
+    "crew_of",
+    "crew_on",
     "faster_in_bfloat16",
     "learning_rate",
     "train",
+    "usable_gpus",
 ]

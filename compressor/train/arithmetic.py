@@ -35,7 +35,7 @@ def faster_in_bfloat16(job: Job, plan: TrainPlan, *, clock: Clock = time.perf_co
         clock: Seconds.
     """
     probe = replace(plan, steps=STEPS)
-    share = Alone(most_parts=plan.parts_per_step // plan.ranks)
+    share = Alone(most_parts=plan.parts_per_step // plan.ranks, device=torch.device(plan.device))
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:

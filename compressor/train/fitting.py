@@ -91,10 +91,12 @@ class _FittingStep:
     per_token: bool
 
     def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
-        batch = {name: torch.from_numpy(value) for name, value in self.tokens.padded(rows, self.pad_id).items()}
+        device = next(model.parameters()).device
+        padded = self.tokens.padded(rows, self.pad_id)
+        batch = {name: torch.from_numpy(value).to(device) for name, value in padded.items()}
         outputs = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
         outputs = drop_padding(outputs, batch["attention_mask"])
-        return self.loss(outputs, torch.from_numpy(self._targets(rows))) / self.scale
+        return self.loss(outputs, torch.from_numpy(self._targets(rows)).to(device)) / self.scale
 
     def _targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         if not self.per_token:

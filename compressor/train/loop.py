@@ -4,8 +4,8 @@
 
 Every rank holds the whole model on shared values, takes parts of the batch as they come, and sums, clips and updates
 its own share of all parameters (the optimiser's state is sharded as in ZeRO, Rajbhandari et al. 2020, arXiv
-1910.02054, section 5.1). Given plan and data the result does not depend on who computed what, nor on when it was
-interrupted.
+1910.02054, section 5.1); on GPUs every rank has all of it (`team.py`). Given plan and data the result does not depend
+on who computed what, nor on when it was interrupted.
 
 A gradient that is not finite is a step back: to the last snapshot, and on from there at half the rate. A part for
 which memory does not suffice is computed in several passes (`passes.py`): the same sum, but for its last bits.
@@ -29,7 +29,7 @@ from compressor.train.bfloat16 import round_products
 from compressor.train.flat import FlatParameters
 from compressor.train.job import Job, Setup
 from compressor.train.passes import Note, Passes
-from compressor.train.team import Alone, Team, share_of
+from compressor.train.team import Alone, Team
 
 Report = Callable[[int, float], None]
 
@@ -66,20 +66,20 @@ class Trainer:
 
     def __init__(self, job: Job, plan: TrainPlan, team: Team | None = None, *, note: Note | None = None) -> None:
         self._plan, self._note = plan, note
-        self._team = Alone() if team is None else team
+        self._team = Alone(device=torch.device(plan.device)) if team is None else team
         self._setup: Setup = job.setup()
         inner = self._setup.inner if plan.bfloat16 else None
         self.rounded_products = 0 if inner is None else round_products(inner)
-        self.model = self._setup.model.train()
+        self.model = self._setup.model.to(self._team.device).train()
         self._passes = Passes(partial(self._setup.step, self.model), plan, note)
         self._flat = FlatParameters(self.model)
         self._space = self._team.workspace(self._flat.size, plan.parts_per_step)
-        if self._team.rank == 0:
+        if self._team.rank == 0 or not self._team.shared:
             self._flat.write(self._space.values)
         self._team.meet()
         self._flat.read_from(self._space.values)
-        self._share = share_of(self._flat.size, self._team.rank, self._team.ranks)
-        self._gradient = torch.empty(self._share.stop - self._share.start)
+        self._share = self._team.share(self._flat.size)
+        self._gradient = torch.empty(self._share.stop - self._share.start, device=self._team.device)
         self._optimiser = self._make_optimiser()
         self._step, self._turn, self._halvings = 0, 0, 0
         self._snapshot = self._copy()
@@ -110,12 +110,14 @@ class Trainer:
 
     def _one_step(self) -> float | None:
         """The loss in front of the step; None = it was a step back."""
+        own = []
         for part in self._team.parts(self._turn, self._plan.parts_per_step):
             self._compute(part)
+            own.append(part)
         self._turn += 1
-        self._team.meet()
+        self._team.sum_parts(self._space, own, self._gradient)
+        self._gradient.div_(self._plan.batch)
         loss = float(self._space.losses.sum()) / self._plan.batch
-        self._sum_parts()
         self._space.norms[self._team.rank] = self._gradient.double().square().sum()
         self._team.meet()
         norm = math.sqrt(float(self._space.norms.sum()))
@@ -132,13 +134,6 @@ class Trainer:
         self._flat.gradients_into(gradient)
         rows = self._setup.order.rows(self._step, part, self._plan.parts_per_step)
         self._space.losses[part] = self._passes.loss(rows, gradient)
-
-    def _sum_parts(self) -> None:
-        parts = self._space.gradients[:, self._share]
-        self._gradient.copy_(parts[0])
-        for part in parts[1:]:
-            self._gradient.add_(part)
-        self._gradient.div_(self._plan.batch)
 
     @property
     def _rate(self) -> float:
@@ -170,7 +165,8 @@ class Trainer:
             parameter = torch.nn.Parameter(self._space.values[piece])
             parameter.grad = self._gradient[piece.start - begin : piece.stop - begin]
             first, second = self._space.moments[:, piece]
-            states[parameter] = {"step": torch.tensor(0.0), "exp_avg": first, "exp_avg_sq": second}
+            step = torch.tensor(0.0, device=self._team.device)
+            states[parameter] = {"step": step, "exp_avg": first, "exp_avg_sq": second}
             groups.append({"params": [parameter], "weight_decay": decay})
         optimiser = torch.optim.AdamW(groups, lr=self._plan.learning_rate, fused=True)
         optimiser.state.update(states)
@@ -190,8 +186,8 @@ class Trainer:
 
     def _save(self, path: Path) -> None:
         tensors = {
-            "values": self._space.values,
-            "moments": self._space.moments,
+            "values": self._space.values.cpu(),
+            "moments": self._space.moments.cpu(),
             "step": torch.tensor(self._step),
             "halvings": torch.tensor(self._halvings),
         }

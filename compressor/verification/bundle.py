@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from compressor.errors import InputError
 from compressor.export import EVALUATION, MANIFEST, EvaluationData, file_hashes, tokenizer_bytes
 from compressor.profiles import usable_threads
+from compressor.records.profile import DeviceFingerprint
 from compressor.records.promise import Budget, Reason, Verdict, combine
 from compressor.records.results import Manifest, SizeResult, Verification, check_verification
 from compressor.records.serial import load
@@ -68,10 +69,19 @@ def bundle_outputs(folder: Path, device: Device, manifest: Manifest, tokens: Tok
     )
 
 
-def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verification:
+def verify_bundle(
+    folder: Path, device: Device, *, manifest: Manifest, here: DeviceFingerprint | None = None
+) -> Verification:
     """Numerics, accuracy, latency and size of the files of a bundle.
 
-    Accuracy is measured on untruncated rows, through the engine file.
+    Accuracy is measured through the engine file, on rows of any length that the engine takes.
+
+    Args:
+        folder: Of the bundle.
+        device: Runs its engine.
+        manifest: Its manifest, checked.
+        here: The machine at hand; None = the one that the manifest names. On another one the promise of a latency is
+            unverified: it is about a device.
     """
     data = EvaluationData.load(folder / EVALUATION)
     engine_path = folder / manifest.engine
@@ -91,7 +101,14 @@ def verify_bundle(folder: Path, device: Device, *, manifest: Manifest) -> Verifi
         seed=manifest.seed,
     )
     feeds = workload_feeds(data.tokens, manifest.workload)
-    latency = verify_latency(device, engine_path, feeds, manifest.options, manifest.budget)
+    latency = verify_latency(
+        device,
+        engine_path,
+        feeds,
+        manifest.options,
+        manifest.budget,
+        promised_here=here is None or here.key == manifest.device,
+    )
     size = verify_size(engine_path, folder, manifest.budget)
     verdict = combine([numerics.verdict, accuracy.verdict, latency.verdict, size.verdict])
     checks = (

@@ -45,8 +45,11 @@ class Predictor:
         """Answer texts, or pairs of texts, one at a time, as the accuracy was measured.
 
         Raises:
-            InputError: Pairs where the bundle answers single texts, or the other way round.
+            InputError: A text in the place of a list of texts; or pairs where the bundle answers single texts, or the
+                other way round.
         """
+        if isinstance(texts, str):
+            raise InputError(f"expected a list of texts, got the text {texts[:40]!r}; put it into a list: [text]")
         rows = [(text,) if isinstance(text, str) else text for text in texts]
         wanted = len(self.manifest.task.text_columns)
         if any(len(row) != wanted for row in rows):

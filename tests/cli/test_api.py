@@ -59,3 +59,16 @@ def test_a_full_folder_is_not_replaced_unasked(desk: Path) -> None:
     (desk / "bundle" / "thesis.txt").touch()
     with pytest.raises(InputError, match="is there and not empty"):
         compressor.compress(CompressRequest("teacher", "data"))
+
+
+def test_an_alias_stands_for_what_it_does_on_the_command_line(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def folders(model: str, data: str, **more: object) -> tuple[Path, Path]:
+        asked.append((model, data))
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("compressor.api.folders", folders)
+    with pytest.raises(InputError, match="enough is known"):
+        compressor.compress(CompressRequest("bert-base", "data"))
+    assert asked == [("google-bert/bert-base-uncased", "data")]

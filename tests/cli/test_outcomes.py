@@ -176,7 +176,11 @@ def test_verify_says_what_changed_since(
     here = profiles.fingerprint()
     monkeypatch.setattr(profiles, "fingerprint", lambda: replace(here, model="another CPU"))
     edit_manifest(tmp_path / "bundle", runtime="fake 0")
-    found = json.loads(cli("verify", tmp_path / "bundle", "--json").out)
+    ended = cli("verify", tmp_path / "bundle", "--json")
+    assert ended.code == 5  # the promise is about another device
+    found = json.loads(ended.out)
+    assert (found["verdict"], found["reasons"]) == ("unverified", ["latency not measured on the device"])
+    assert found["accuracy"]["verdict"] == found["numerics"]["verdict"] == "met"
     assert found["changes"] == [
         f"the bundle was verified on another device, or with other cores: {here.model}",
         "the bundle was verified with fake 0, here is fake 1",

@@ -160,6 +160,13 @@ def test_joined_texts_keep_the_marks_of_other_teachers() -> None:
         assert CLS not in ids[2:]
 
 
+def test_rows_without_any_text_are_joined_to_rows_without_text() -> None:
+    tokens = Tokens(np.array([CLS, SEP] * 3, np.int32), np.zeros(6, np.uint8), np.array([0, 2, 4, 6]))
+    made = joined_texts(tokens, VOCABULARY, rows=5, seed=0)
+    assert made.lengths.tolist() == [2] * 5
+    assert set(made.ids.tolist()) <= {CLS, SEP}
+
+
 def test_without_a_mask_and_with_a_few_words_it_still_works() -> None:
     few = Vocabulary(VOCABULARY.embedding[:9], special=(CLS, SEP), mask_id=None)
     tokens = Tokens(np.array([CLS, 4, 5, SEP, CLS, SEP], np.int32), np.zeros(6, np.uint8), np.array([0, 4, 6]))

@@ -10,6 +10,7 @@ import pytest
 
 from compressor.distill import recipe, throughput
 from compressor.records.training import TrainPlan, check_plan
+from compressor.train import crew_on
 
 
 @pytest.mark.parametrize(
@@ -45,11 +46,11 @@ def test_a_race_has_enough_steps_or_none(seconds: float, expected: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [10, 100_000])
-@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7, 48, 64, 96, 256])
-def test_the_plan_can_be_run_on_any_number_of_cores(ranks: int, rows: int) -> None:
-    plan = check_plan(recipe.plan(10, rows=rows, ranks=recipe.ranks_on(ranks), seed=3))
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+@pytest.mark.parametrize("cores", [1, 2, 3, 4, 7, 48, 64, 96, 256])
+def test_the_plan_can_be_run_on_any_number_of_cores_and_gpus(cores: int, gpus: int, rows: int) -> None:
+    plan = check_plan(recipe.plan(10, rows=rows, crew=crew_on(cores, gpus=gpus), seed=3))
     assert recipe.batch_of(rows) // 2 < plan.batch <= recipe.batch_of(rows)
-    assert plan.ranks == min(ranks, recipe.MAX_RANKS)
     assert plan.batch // plan.ranks >= 4
     assert (plan.steps, plan.seed) == (10, 3)
 
@@ -134,3 +135,21 @@ def test_a_deep_cut_is_made_in_two() -> None:
 def test_a_repair_is_short_and_slow() -> None:
     assert recipe.wanted_steps(67_349, recipe.REPAIR) == 468
     assert recipe.plan(1, rows=67_349, ranks=1, seed=0, part=recipe.REPAIR).learning_rate == 2e-4
+
+
+@pytest.mark.parametrize(
+    ("rows", "per_second", "trained_on"),
+    [
+        (67_349, 1_000.0, 67_349),
+        (1_400_000, 1e9, recipe.ROWS_SEEN),
+        (67_349, 150.0, 49_152),  # 54,000 in the time for it
+        (67_349, 152.0, 49_152),
+        (67_349, 0.1, recipe.LEAST_ROWS),
+        (1_000, 0.1, 1_000),
+    ],
+    ids=["all", "no more than are seen", "a round number", "the same on another day", "very slow", "very few"],
+)
+def test_no_more_text_than_the_teacher_answers_in_its_share_of_the_time(
+    rows: int, per_second: float, trained_on: int
+) -> None:
+    assert recipe.rows_of(rows, rows_per_second=per_second, time_budget_s=1800.0) == trained_on

@@ -78,6 +78,11 @@ def test_quotes_of_csv_are_understood(tmp_path: Path) -> None:
     assert (tmp_path / "train.tsv").read_text() == 'sentence\tlabel\na, "b"\tpositive\nplain\tnegative\n'
 
 
+def test_a_long_text_of_csv_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(f"sentence,label\n{'a ' * 100_000},1\n", encoding="utf-8")
+    assert [len(row["sentence"]) for row in read_rows(tmp_path / "in.csv")] == [200_000]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -85,6 +90,7 @@ def test_quotes_of_csv_are_understood(tmp_path: Path) -> None:
         ("short.csv", b"sentence,label\nfine\n"),
         ("latin.csv", b"sentence,label\nn\xe9e,1\n"),
         ("cut.jsonl", b'{"sentence": "fi'),
+        ("half.jsonl", b'{"sentence": "\\ud83d"}'),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes) -> None:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pipeline_runs import TIGHT, Ask, Run, Times, Whole, start, wanted
 from safetensors.torch import load_file, save_file
-from tiny import BATCH, LENGTH, Watcher, read_split, write_profile
+from tiny import BATCH, LENGTH, SHAPE, Watcher, read_split, write_profile
+from tiny import config as config_of
 
 from compressor.distill import recipe
+from compressor.encoder import Encoder
 from compressor.pipeline import Outcome, distilling, searching, workbench
 from compressor.precision import apply_precision
 from compressor.profiles import fingerprint
-from compressor.records.architecture import Precision
+from compressor.records.architecture import Layer, Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Workload
 from compressor.records.request import CompressRequest
@@ -23,6 +26,7 @@ from compressor.runtimes import opening
 from compressor.runtimes.fake import FakeDevice
 from compressor.tasks.feeds import workload_feeds
 from compressor.teachers import load_teacher
+from compressor.teachers.bert import names
 
 
 def one_quiet_core(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,4 +116,33 @@ def bare(tiny_teacher: Path, tmp_path: Path) -> Path:
         config.pop(field, None)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_bytes((tiny_teacher / "tokenizer.json").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def narrow(tiny_teacher: Path, tmp_path: Path) -> Path:
+    """A network with random weights and the teacher's tokens, of which every part is half as wide."""
+    folder = tmp_path / "narrow"
+    folder.mkdir()
+    shape = replace(SHAPE, hidden=SHAPE.hidden // 2, layers=(Layer(heads=2, neurons=32),) * len(SHAPE.layers))
+    torch.manual_seed(0)
+    weights, theirs = Encoder(shape).state_dict(), names(shape)
+    save_file({theirs[ours]: tensor.contiguous() for ours, tensor in weights.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config_of(shape)), encoding="utf-8")
+    (folder / "tokenizer.json").write_bytes((tiny_teacher / "tokenizer.json").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def shallow(bare: Path, tmp_path: Path) -> Path:
+    """The tiny teacher without its classifier and its last layer."""
+    folder = tmp_path / "shallow"
+    shutil.copytree(bare, folder)
+    plain = json.loads((folder / "config.json").read_text())
+    last = plain["num_hidden_layers"] - 1
+    (folder / "config.json").write_text(json.dumps(plain | {"num_hidden_layers": last}))
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if f"layer.{last}." not in name}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors")
     return folder

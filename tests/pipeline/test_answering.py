@@ -1,5 +1,6 @@
 """The teacher's answers are computed once for a teacher and a text, whatever limit, seed or share is asked for."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tiny import Watcher
 
 from compressor.distill.recipe import LONGER, MOST_COPIES
 from compressor.pipeline import labelling
-from compressor.pipeline.answering import ANSWERS, teacher_answers
+from compressor.pipeline.answering import ANSWERS, teacher_answers, text_digest
 from compressor.pipeline.workbench import Workbench
 from compressor.records.recipe import Recipe
 from compressor.tasks import Tokens
@@ -79,6 +80,42 @@ def test_another_teacher_is_asked_itself(
     assert len(calls) == 2
 
 
+def test_other_rows_of_the_same_data_are_asked_themselves(
+    ask: Ask, tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows in another order: read with the same columns, but for another purpose."""
+    first = bench_of(ask, tmp_path)
+    answers = teacher_answers(first)
+    other = bench_of(ask, tmp_path)
+    monkeypatch.setitem(other.__dict__, "corpus", first.corpus.select(np.arange(len(first.corpus))[::-1]))
+    np.testing.assert_allclose(teacher_answers(other), answers[::-1], atol=1e-5)
+    assert len(calls) == 2
+    np.testing.assert_array_equal(teacher_answers(bench_of(ask, tmp_path)), answers)
+    assert len(calls) == 2
+
+
+def test_the_same_text_in_other_data_finds_them(ask: Ask, tmp_path: Path, tiny_data: Path, calls: list[int]) -> None:
+    teacher_answers(bench_of(ask, tmp_path))
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    (data / "dev.tsv").write_text("sentence\tlabel\nthe film was good\t1\nthe plot was dull\t0\n", encoding="utf-8")
+    bench = Workbench(replace(ask(1.0), data=str(data)), cache=tmp_path / "cache", observer=Watcher())
+    bench.observer.begin("label", "answer the text")
+    teacher_answers(bench)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets"), [((5, 6, 8), (0, 2, 3)), ((5, 6, 7), (0, 1, 3)), ((5, 6, 7), (0, 3))], ids=str
+)
+def test_the_digest_of_a_text_is_of_its_tokens_and_rows(ids: tuple[int, ...], offsets: tuple[int, ...]) -> None:
+    def tokens(ids: tuple[int, ...], offsets: tuple[int, ...]) -> Tokens:
+        return Tokens(np.array(ids, np.int32), np.zeros(len(ids), np.uint8), np.array(offsets, np.int64))
+
+    first = text_digest(tokens((5, 6, 7), (0, 2, 3)))
+    assert first == text_digest(tokens((5, 6, 7), (0, 2, 3)))
+    assert first != text_digest(tokens(ids, offsets))
+
+
 def test_changed_copies_are_trained_on_with_the_teachers_answers_to_them(
     ask: Ask, tmp_path: Path, calls: list[int]
 ) -> None:
@@ -118,3 +155,26 @@ def test_a_recipe_without_copies_or_teacher_trains_on_the_text_alone(ask: Ask, t
         bench = Workbench(replace(ask(1.0), recipe=recipe), cache=tmp_path / "cache", observer=Watcher(), fresh=False)
         bench.observer.begin("label", "answer the text")
         assert labelling.label(bench).rows == len(bench.train)
+
+
+def test_a_sample_of_the_text_is_trained_on_where_the_teacher_is_slow(
+    ask: Ask, tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "rows_of", lambda rows, **given: 100)
+    bench = bench_of(ask, tmp_path)
+    bench.request = replace(bench.request, recipe=Recipe(augmented=False))
+    assert labelling.label(bench).rows == 100
+    assert calls == [100]  # nothing else was asked
+    tokens, logits = Tokens.load(bench.run.file("tokens")), np.load(bench.run.file("logits.npy"))
+    text = [tuple(bench.train.row(row)[0].tolist()) for row in range(len(bench.train))]
+    sample = [tuple(tokens.row(row)[0].tolist()) for row in range(len(tokens))]
+    assert set(sample) <= set(text)
+    assert sample != text[:100]
+    np.testing.assert_allclose(logits, bench.fp32_outputs(bench.teacher_graph, tokens), atol=1e-5)
+    assert isinstance(bench.observer, Watcher)
+    assert any(note.startswith(f"100 of {len(text)} rows of the text are trained on") for note in bench.observer.notes)
+    again = bench_of(ask, tmp_path, limit_ms=2.0)
+    again.request = replace(again.request, recipe=Recipe(augmented=False))
+    asked = len(calls)
+    labelling.label(again)
+    assert len(calls) == asked  # the same rows, whose answers are kept

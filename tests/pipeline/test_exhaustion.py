@@ -5,13 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from pipeline_runs import TIGHT, Ask, Run, Times, Whole, run_folder
+from safetensors.torch import save_file
 from tiny import Watcher
 
 from compressor.errors import CompressorError, ExitCode, InfeasibleError, InputError, ResourceError, UnavailableError
 from compressor.pipeline import distilling, workbench
 from compressor.pipeline.exhaustion import exhaustion_explained
-from compressor.pipeline.memory import PROCESS_BYTES, check_memory, ladder_bytes, training_bytes
+from compressor.pipeline.memory import PROCESS_BYTES, check_memory, float32_bytes, ladder_bytes, training_bytes
 from compressor.records.architecture import Precision
 
 MB = 10**6
@@ -90,6 +92,19 @@ def test_training_takes_more_than_the_ladder_and_grows_with_the_ranks() -> None:
     weights = 440 * MB  # BERT-base
     assert ladder_bytes(weights) == PROCESS_BYTES + 4 * weights
     assert training_bytes(weights, ranks=4) == ladder_bytes(weights) + 4 * (PROCESS_BYTES + 3 * weights)
+
+
+def test_weights_in_half_precision_count_as_what_they_are_loaded_to(tmp_path: Path) -> None:
+    for dtype in (torch.float32, torch.float16):
+        path = tmp_path / f"{dtype}.safetensors"
+        save_file({"a": torch.zeros(3, 5, dtype=dtype), "b": torch.zeros(7, dtype=dtype)}, path, {"format": "pt"})
+        assert float32_bytes(path) == 4 * (3 * 5 + 7)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "damaged.safetensors"])
+def test_weights_without_a_header_count_as_their_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\xff" * 20)
+    assert float32_bytes(tmp_path / name) == 20
 
 
 def test_only_what_clearly_does_not_fit_is_refused() -> None:

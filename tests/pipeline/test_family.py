@@ -9,7 +9,7 @@ from tiny import Watcher
 
 from compressor.errors import ExitCode, InputError
 from compressor.export import MANIFEST
-from compressor.pipeline import compress_family, family_exit_code, scoring
+from compressor.pipeline import compress_family, family_exit_code, scoring, tables
 from compressor.records.architecture import Precision
 from compressor.records.family import Family, Member
 from compressor.records.serial import load
@@ -78,6 +78,29 @@ def test_scores_are_made_once_and_an_interrupted_family_goes_on(
     assert watcher.begun.count("distil") == 2
     assert all(watcher.cached.values())
     assert family_exit_code(found) is ExitCode.MET
+
+
+def test_fresh_makes_anew_once_what_the_members_share(
+    begin: Any, limits: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+    measure = tables.measure_table
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        measured.append(1)
+        return measure(*args, **kwargs)
+
+    monkeypatch.setattr(tables, "measure_table", counted)
+    loose, tight, _ = limits
+    begin((tight,))
+    assert len(measured) == 1
+    watcher = Watcher()
+    found = begin((loose, tight, 0.9 * tight), fresh=True, force=True, observer=watcher)
+    chosen = [report.chosen for member in found.members if (report := member.report)]
+    assert chosen == ["teacher, int8", "student", "student"]
+    assert len(measured) == 2  # not by the first, which needs none, and not again by the third
+    assert watcher.begun.count("prepare") == 3
+    assert not any(watcher.cached.values())
 
 
 def test_the_same_limit_twice_is_refused(begin: Any) -> None:

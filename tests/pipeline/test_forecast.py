@@ -42,6 +42,14 @@ def test_the_rung_that_keeps_the_limit_is_named(
     assert found.rungs[-1].p50_ms < min(teacher_ms.values())
 
 
+def test_the_smallest_student_may_be_of_a_network_beside_the_teacher(ask: Ask, tmp_path: Path, narrow: Path) -> None:
+    alone, beside = (planned(replace(ask(1.0), starts=starts), tmp_path).forecast for starts in ((), (str(narrow),)))
+    assert alone is not None
+    assert beside is not None
+    assert [rung.name for rung in beside.rungs] == [rung.name for rung in alone.rungs]
+    assert beside.rungs[-1].p50_ms < alone.rungs[-1].p50_ms
+
+
 def test_without_a_limit_a_student_is_sought() -> None:
     assert likely((ForecastRung(COMPILED, 2.0, 2.1), ForecastRung("smallest student", 1.0, 1.1)), None) == STUDENT
 

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole, run_folder
+from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole, missed_latency, run_folder
 from tiny import Watcher, write_profile
 
-from compressor.errors import ExitCode, InfeasibleError, InputError, TooLargeError, UnavailableError
+from compressor.errors import ExitCode, InfeasibleError, InputError, ResourceError, TooLargeError, UnavailableError
 from compressor.export import ENGINE, EVALUATION, EVIDENCE, MANIFEST, MODEL, PAGE, REPORT, EvaluationData
-from compressor.pipeline import STAGES, StoppedError, finishing, workbench
+from compressor.pipeline import STAGES, StoppedError, finishing, searching, workbench
 from compressor.records.architecture import Layer, Precision
 from compressor.records.evidence import Evidence
 from compressor.records.promise import Reason, Verdict
 from compressor.records.recipe import Recipe
 from compressor.records.results import COMPILED, ROW_NAMES, Report, Verification
 from compressor.records.serial import load
+from compressor.records.stages import Finalists
 from compressor.tasks import get_metric, points
 from compressor.verification import read_manifest
 
@@ -127,20 +128,7 @@ def test_a_student_that_misses_only_its_latency_is_cut_further_for_the_tail_that
     ask: Ask, run: Run, teacher_ms: Times, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit_ms = 0.95 * teacher_ms[Precision.INT8]
-    verify_bundle = finishing.verify_bundle
-    met: list[Verification] = []
-
-    def disturbed_once(*args: Any, **kwargs: Any) -> Verification:
-        met.append(verify_bundle(*args, **kwargs))
-        if len(met) > 1:
-            return met[-1]
-        latency = met[0].latency
-        slow_ms = 1.3 * latency.summary.p50_ms
-        summary = replace(latency.summary, p95_ms=slow_ms, p99_ms=slow_ms)
-        missed = replace(latency, summary=summary, share_within=0.9, verdict=Verdict.MISSED)
-        return replace(met[0], latency=missed, verdict=Verdict.MISSED, reasons=(Reason.LATENCY_OVER_LIMIT,))
-
-    monkeypatch.setattr(finishing, "verify_bundle", disturbed_once)
+    met = missed_latency(monkeypatch, times=1)
     watcher = Watcher()
     outcome = run(ask(limit_ms, time_budget_s=600.0), watcher=watcher)
     assert outcome.exit_code is ExitCode.MET
@@ -152,6 +140,84 @@ def test_a_student_that_misses_only_its_latency_is_cut_further_for_the_tail_that
     # That there was time for it is written down: a continuation must not decide anew.
     assert '{"name": "repair-2", "value": 1}' in (run_folder(tmp_path / "cache") / "choices.jsonl").read_text()
     assert outcome.report.verification.accuracy.drop_points <= 5
+
+
+@pytest.fixture
+def time_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for every further candidate in the time budget of a minute, which makes every training short."""
+    monkeypatch.setattr("compressor.pipeline.run._time_for", lambda *given: True)
+
+
+@pytest.mark.usefixtures("time_for_all")
+def test_the_best_of_those_that_failed_ships_not_the_last(
+    ask: Ask, run: Run, teacher_ms: Times, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = missed_latency(monkeypatch, times=3)
+    too_slow = finishing.verify_bundle
+
+    def worse_and_worse(*args: Any, **kwargs: Any) -> Verification:
+        found = too_slow(*args, **kwargs)
+        if len(met) == 1:
+            return found
+        accuracy = replace(found.accuracy, drop_points=met[0].accuracy.drop_points + 150, verdict=Verdict.MISSED)
+        return replace(found, accuracy=accuracy, reasons=(*found.reasons, Reason.ACCURACY_OVER_BUDGET))
+
+    monkeypatch.setattr(finishing, "verify_bundle", worse_and_worse)
+    request, watcher = ask(0.95 * teacher_ms[Precision.INT8], max_accuracy_drop_points=100.0), Watcher()
+    outcome = run(request, watcher=watcher)
+    assert outcome.exit_code is ExitCode.MISSED
+    assert outcome.report.evaluation_reads == len(met) == 2
+    assert outcome.report.verification.accuracy == met[0].accuracy
+    assert outcome.report.verification.reasons == (Reason.LATENCY_OVER_LIMIT,)
+    assert any(note.startswith("the best of 2 candidates ships: student, missed, drop ") for note in watcher.notes)
+    folder = run_folder(tmp_path / "cache")
+    shapes = [load(Finalists, folder / f"search{tag}.json").students for tag in ("", "-2")]
+    assert outcome.report.architecture in {student.architecture for student in shapes[0]}
+    assert outcome.report.architecture not in {student.architecture for student in shapes[1]}
+    assert (outcome.bundle / ENGINE).read_bytes() == (folder / "bundle" / ENGINE).read_bytes()
+    assert load(Report, outcome.bundle / REPORT) == outcome.report
+    assert {path.name for path in folder.glob("compare*.json")} == {"compare.json"}
+    assert outcome.student is not None
+    assert outcome.student.architecture == outcome.report.architecture
+
+
+def test_where_no_student_can_be_made_behind_a_candidate_that_is_what_there_is(
+    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed_latency(monkeypatch, times=1)
+    searched: list[int] = []
+
+    def nothing(*given: Any, **more: Any) -> None:
+        searched.append(1)
+        raise InfeasibleError("nothing here", nearest_ms=9.0, cost="everything")
+
+    monkeypatch.setattr(searching, "search", nothing)
+    request = ask(1.2 * teacher_ms[Precision.INT8])  # the int8 teacher seemed to keep it
+    for output in ("bundle", "again"):
+        watcher = Watcher()
+        outcome = run(request, watcher=watcher, output=output)
+        assert outcome.exit_code is ExitCode.MISSED
+        assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
+        assert outcome.report.evaluation_reads == 1
+        assert "no further student: nothing here" in watcher.notes
+    assert len(searched) == 1  # it is written down, and not found out again
+
+
+def test_too_little_memory_for_a_student_is_the_end_of_the_candidates(
+    ask: Ask, run: Run, teacher_ms: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed_latency(monkeypatch, times=1)
+
+    def no_memory(*given: Any) -> None:
+        raise ResourceError("training a student takes more")
+
+    monkeypatch.setattr(workbench.Workbench, "check_training_memory", no_memory)
+    watcher = Watcher()
+    outcome = run(ask(1.2 * teacher_ms[Precision.INT8]), watcher=watcher)
+    assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
+    assert "no further student: training a student takes more" in watcher.notes
+    with pytest.raises(ResourceError, match="training a student takes more"):
+        run(ask(TIGHT * teacher_ms[Precision.INT8]), output="alone")  # nothing else was built
 
 
 def test_an_impossible_limit_is_refused_before_anything_is_trained(
@@ -175,6 +241,31 @@ def test_without_a_limit_the_fastest_that_keeps_the_accuracy_is_sought(ask: Ask,
     assert outcome.report.verification.latency.limit_ms is None
     assert outcome.report.verification.latency.summary.p95_ms <= 0.5 * teacher_ms[Precision.INT8]
     assert outcome.report.evaluation_reads == 1
+
+
+@pytest.mark.usefixtures("time_for_all")
+def test_without_a_limit_what_loses_too_much_after_all_has_the_next_behind_it(
+    ask: Ask, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compressor.pipeline.run.WALK", (TIGHT,))
+    verify_bundle, lost = finishing.verify_bundle, list[Verification]()
+
+    def lost_by_the_first(*args: Any, **kwargs: Any) -> Verification:
+        found = verify_bundle(*args, **kwargs)
+        if lost:
+            return found
+        lost.append(found)
+        accuracy = replace(found.accuracy, verdict=Verdict.MISSED)
+        return replace(found, accuracy=accuracy, verdict=Verdict.MISSED, reasons=(Reason.ACCURACY_OVER_BUDGET,))
+
+    monkeypatch.setattr(finishing, "verify_bundle", lost_by_the_first)
+    watcher = Watcher()
+    outcome = run(ask(None, max_accuracy_drop_points=100.0), watcher=watcher)
+    assert outcome.exit_code is ExitCode.MET
+    assert outcome.report.chosen == ROW_NAMES[Precision.INT8]  # the fastest teacher
+    assert outcome.report.evaluation_reads == 2
+    assert lost[0].latency.summary.p50_ms < outcome.report.verification.latency.summary.p50_ms
+    assert watcher.begun.count("verify") == 2
 
 
 def test_without_a_limit_and_time_the_fastest_teacher_is_taken(ask: Ask, run: Run) -> None:

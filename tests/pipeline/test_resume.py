@@ -10,9 +10,10 @@ import pytest
 from pipeline_runs import Ask, Run, Times, Whole, run_folder, start
 from tiny import Watcher
 
-from compressor.export import ENGINE, MODEL
-from compressor.pipeline import STAGES, StoppedError, distilling, tables
+from compressor.export import ENGINE, EVIDENCE, MODEL
+from compressor.pipeline import STAGES, StoppedError, distilling, tables, workbench
 from compressor.records.architecture import Precision
+from compressor.records.evidence import Evidence, TrainingCurve
 from compressor.records.latency import LatencyTable
 from compressor.records.serial import load, save
 from compressor.records.store import RunFolder
@@ -34,6 +35,7 @@ def test_a_second_run_takes_every_record_from_the_first(whole: Whole, tmp_path: 
     second = start(tmp_path, whole.request, watcher=watcher)
     assert watcher.cached == dict.fromkeys(STAGES, True)
     assert second.report == first.report
+    assert f"the promises were measured at {first.report.date}, by an earlier start" in watcher.notes[-1]
     assert {path.name for path in second.bundle.iterdir()} == {path.name for path in first.bundle.iterdir()}
     for path in first.bundle.iterdir():
         assert (second.bundle / path.name).read_bytes() == path.read_bytes()
@@ -55,6 +57,16 @@ def test_another_request_is_another_run(whole: Whole, run: Run, change: dict[str
         with pytest.raises(StoppedError):
             run(asked, watcher=watcher, stop_after="ladder")
     assert not any(watchers[1].cached.values())
+
+
+def test_another_version_is_another_run(
+    whole: Whole, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2", "1"):
+        monkeypatch.setattr(workbench, "__version__", version)
+        with pytest.raises(StoppedError):
+            run(whole.request, stop_after="prepare")
+    assert len(list((tmp_path / "cache" / "runs").iterdir())) == 2
 
 
 def test_stopped_after_every_stage_in_turn_it_ends_with_the_same_bits(whole: Whole, run: Run, tmp_path: Path) -> None:
@@ -93,6 +105,29 @@ def test_killed_while_a_stage_is_saved_it_ends_with_the_same_bits(
     assert student(tmp_path) == whole.student
 
 
+def test_killed_behind_a_training_it_is_not_trained_again(
+    whole: Whole, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = RunFolder.save
+
+    def killed(folder: RunFolder, name: str, record: object) -> None:
+        if name == "distil":
+            raise KeyboardInterrupt
+        save(folder, name, record)
+
+    def again(*args: object, **kwargs: object) -> None:
+        raise AssertionError("trained again")
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(RunFolder, "save", killed)
+        run(whole.request)
+    monkeypatch.setattr(distilling, "train", again)
+    outcome = run(whole.request)
+    assert student(tmp_path) == whole.student
+    (training,) = load(Evidence, outcome.bundle / EVIDENCE).trainings
+    assert (training.student, training.steps[-1]) == ("student", 50)
+
+
 def test_killed_in_the_middle_of_the_training_it_ends_with_the_same_bits(
     whole: Whole, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +144,7 @@ def test_killed_in_the_middle_of_the_training_it_ends_with_the_same_bits(
         return rate(plan, step)
 
     monkeypatch.setattr(distilling, "plan", often)
+    monkeypatch.setattr(loop, "REPORT_SECONDS", -1.0)  # after every step
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(loop, "learning_rate", killed)
         run(whole.request, watcher=first)
@@ -127,6 +163,8 @@ def test_killed_in_the_middle_of_the_training_it_ends_with_the_same_bits(
     assert sorted(set(steps)) == list(range(20, 50))  # from the checkpoint on, and the speed is not probed again
     assert student(tmp_path) == whole.student
     assert not (folder / "checkpoint.safetensors").exists()
+    curve = load(TrainingCurve, folder / "curve.json")
+    assert list(curve.steps) == list(range(1, 51))  # of both processes
 
 
 def test_every_measurement_is_in_the_journal(whole: Whole) -> None:

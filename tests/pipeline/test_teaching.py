@@ -61,6 +61,7 @@ def test_a_model_without_a_classifier_is_fine_tuned_first(tmp_path: Path, reques
     assert sorted(path.name for path in made(tmp_path).parent.iterdir()) == [
         "choices.jsonl",
         "finetune.json",
+        "lock",
         "teacher",
     ]
     second = prepared(tmp_path, request_of)
@@ -141,6 +142,42 @@ def test_the_least_training_that_the_time_budget_has_no_room_for_says_so(
     (note,) = (note for note in watcher.notes if "overdrawn" in note)
     assert "takes about 8m20s, the least that works, and " in note
     assert re.search(r"longer by [67]m\d\ds would be enough$", note)
+
+
+def test_a_teacher_that_had_too_little_time_is_made_anew_with_more(
+    tmp_path: Path, request_of: CompressRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetuning, "MIN_STEPS", 1)
+    monkeypatch.setattr(finetuning, "examples_per_second", lambda *args, **kwargs: 6.4)  # ten seconds a step
+    hurried = replace(request_of, time_budget_s=120.0)
+    prepared(tmp_path, hurried)
+    steps = RunFolder(made(tmp_path).parent).chosen("finetune.steps")
+    assert 1 <= steps <= 6
+    first = (made(tmp_path) / "model.safetensors").read_bytes()
+    again = prepared(tmp_path, hurried)  # the same command goes on with the teacher that it began with
+    assert again.cached["finetune"]
+    assert any(f"was trained for {steps} of {STEPS} steps" in note for note in again.notes)
+    assert any("a longer --time-budget does more" in note for note in again.notes)
+    leisurely = replace(request_of, time_budget_s=1200.0)
+    longer = prepared(tmp_path, leisurely)
+    assert not longer.cached["finetune"]
+    assert any(f"it is trained anew, for about {STEPS}" in note for note in longer.notes)
+    assert (made(tmp_path) / "model.safetensors").read_bytes() != first
+    last = prepared(tmp_path, hurried)  # the better teacher is there now
+    assert last.cached["finetune"]
+    assert not any("was trained for" in note for note in last.notes)
+
+
+def test_a_plan_with_more_time_has_the_training_again(
+    tmp_path: Path, request_of: CompressRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetuning, "MIN_STEPS", 1)
+    monkeypatch.setattr(finetuning, "examples_per_second", lambda *args, **kwargs: 6.4)
+    prepared(tmp_path, replace(request_of, time_budget_s=120.0))
+    for seconds, first in ((120.0, "prepare"), (1200.0, "finetune")):
+        request = replace(request_of, time_budget_s=seconds)
+        plan = plan_for(request, cache=tmp_path / "cache", observer=Watcher())
+        assert plan.stages[0].name == first
 
 
 @pytest.mark.parametrize("rows", [9, 19])

@@ -78,6 +78,18 @@ def test_with_room_for_all_words_nothing_is_trimmed(ask: Ask, tmp_path: Path) ->
         assert bench.trimmed_from is None
 
 
+def test_without_a_limit_on_the_size_nothing_is_loaded(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(*given: object, **more: object) -> None:
+        raise AssertionError("opened the teacher once more")
+
+    bench = Workbench(ask(5.0), cache=tmp_path, observer=Watcher())
+    monkeypatch.setattr("compressor.pipeline.trimming.Workbench", loaded)
+    trim_words(bench)
+    assert "teacher" not in bench.__dict__
+
+
 MARKS = ("@USER", "HTTPURL")
 FLAGS = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
 

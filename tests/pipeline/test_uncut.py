@@ -17,7 +17,7 @@ from tiny import BATCH, LENGTH, Watcher, read_split, write_tokenizer
 import compressor
 from compressor.errors import ExitCode, InfeasibleError, InputError
 from compressor.export import MODEL, REPORT
-from compressor.pipeline import finishing, plan_for, stages, workbench
+from compressor.pipeline import cutting, finishing, plan_for, stages, workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
@@ -167,12 +167,22 @@ def test_a_rung_that_misses_on_verification_is_reported_as_missed(
         outcome = start(tmp_path, request)
     assert outcome.exit_code is ExitCode.MISSED
     assert outcome.report.evaluation_reads == 2
-    assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
+    reached = {row.name: row.accuracy_points for row in outcome.report.rows}
+    assert set(reached) == {COMPILED, ROW_NAMES[Precision.INT8]}
+    assert reached[outcome.report.chosen] == max(reached.values())  # both miss by time, so the one that loses less
 
 
 def test_without_a_limit_the_fastest_rung_is_taken(
-    families: dict[str, ForeignTeacher], tiny_data: Path, target: Path, tmp_path: Path
+    families: dict[str, ForeignTeacher],
+    tiny_data: Path,
+    target: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def asked(*given: object) -> None:
+        raise AssertionError("looked for the nearest limit, though there is none")
+
+    monkeypatch.setattr(cutting, "no_rung_left", asked)
     watcher = Watcher()
     request = wanted(
         families["albert"].folder,
@@ -185,7 +195,17 @@ def test_without_a_limit_the_fastest_rung_is_taken(
     outcome = start(tmp_path, request, watcher=watcher)
     assert outcome.exit_code is ExitCode.MET
     assert outcome.report.chosen == ROW_NAMES[Precision.INT8]
-    assert any("it cannot be cut" in note for note in watcher.notes)
+    assert any("the teacher's family cannot be cut" in note for note in watcher.notes)
+
+
+def test_a_network_beside_a_teacher_that_cannot_be_cut_is_refused(
+    families: dict[str, ForeignTeacher], tiny_data: Path, target: Path, tmp_path: Path, bare: Path
+) -> None:
+    request = wanted(families["albert"].folder, tiny_data, target, 1.0)
+    watcher = Watcher()
+    with pytest.raises(InputError, match=r"--start: expected a teacher of one of .* cannot be cut itself"):
+        start(tmp_path, replace(request, starts=(str(bare),)), watcher=watcher)
+    assert watcher.begun == []
 
 
 def test_a_graph_without_products_to_quantise_has_one_rung(

@@ -176,7 +176,7 @@ def test_a_workload_that_no_engine_could_run(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"percentile": 100.0}, "--percentile: expected at least 50 and less than 100, got 100"),
+        ({"percentile": 99.6}, "--percentile: expected 50 to 99.5, the most that .* 5 minutes can prove, got 99.6"),
         ({"percentile": 49.9}, "--percentile: .* got 49.9"),
         ({"percentile": float("nan")}, "--percentile: .* got nan"),
         ({"max_accuracy_drop_points": -0.1}, "--max-accuracy-drop: expected points between 0 and 100, got -0.1"),
@@ -266,6 +266,13 @@ def test_a_plan_gives_every_rank_the_same_rows() -> None:
     for change in ({"steps": 0}, {"ranks": 0}, {"batch": 2}, {"batch": 30}):
         with pytest.raises(BorderError, match="a multiple of the parts, got TrainPlan"):
             check_plan(replace(PLAN, **change))
+
+
+@pytest.mark.parametrize("change", [{"device": "tpu"}, {"threads": 0}])
+def test_a_plan_names_threads_and_a_known_device(change: dict[str, Any]) -> None:
+    assert check_plan(replace(PLAN, device="cuda"))
+    with pytest.raises(BorderError, match="expected threads >= 1 and one of the devices cpu, cuda, got TrainPlan"):
+        check_plan(replace(PLAN, **change))
 
 
 def test_prepared_data_has_rows_in_every_part() -> None:

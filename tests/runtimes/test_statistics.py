@@ -5,9 +5,8 @@ import pytest
 from scipy import stats
 
 from compressor.records.latency import LatencySummary
-from compressor.records.promise import Verdict
+from compressor.records.promise import UNSEEN_BURST_SECONDS, Verdict
 from compressor.runtimes import Samples
-from compressor.runtimes.dependence import UNSEEN_BURST_SECONDS
 from compressor.runtimes.statistics import (
     ShareWithin,
     median_with_error,

@@ -73,3 +73,13 @@ def test_a_limit_that_nothing_keeps_is_said_as_such() -> None:
     with pytest.raises(InfeasibleError) as caught:
         search_within(weighing(problem(0, limit_share=1e-6), share=1.0), exact_search)
     assert not isinstance(caught.value, TooLargeError)
+
+
+@pytest.mark.parametrize("name", ["uniform", "fewer-layers"])
+def test_a_plain_search_says_what_is_too_large_too(name: str) -> None:
+    search, task = get_searcher(name), weighing(problem(0, limit_share=0.9), share=0.001)
+    with pytest.raises(TooLargeError, match=r"no plain architecture within .* is small enough") as caught:
+        search_within(task, search)
+    room = task.most_bytes + caught.value.missing_bytes
+    found = search_within(replace(task, most_bytes=room + 1), search)  # the missing bytes are rounded
+    assert task.layer_bytes(found.widths) == pytest.approx(room, abs=1)

@@ -37,6 +37,7 @@ def test_rows() -> None:
     assert [tokens.row(index)[0].tolist() for index in range(3)] == ROWS
     assert [tokens.row(index)[1].tolist() for index in range(3)] == TYPES
     assert tokens.row(-1)[0].tolist() == ROWS[2]
+    assert tokens.uncut_lengths.tolist() == tokens.lengths.tolist()
     assert tokens.truncated == 0
     with pytest.raises(IndexError, match="row 3 of 3"):
         tokens.row(3)
@@ -63,7 +64,7 @@ def test_select_is_row_by_row(seed: int) -> None:
     assert tokens.full_lengths is not None
     for position, row in enumerate(index):
         assert chosen.row(position)[0].tolist() == tokens.row(row)[0].tolist()
-    assert chosen.full_lengths.tolist() == tokens.full_lengths[index].tolist()
+    assert chosen.uncut_lengths.tolist() == tokens.full_lengths[index].tolist()
     assert chosen.truncated == int(np.sum(tokens.lengths[index] % 2))
 
 

@@ -29,6 +29,15 @@ def test_csv_takes_quotes_for_quotes(tmp_path: Path) -> None:
     assert list(table.lines) == [2, 4]
 
 
+def test_jsonl_takes_characters_of_two_halves(tmp_path: Path) -> None:
+    assert _read(tmp_path, "jsonl", '{"text": "\\ud83d\\ude00"}\n').column("text") == ["\U0001f600"]
+
+
+def test_csv_takes_texts_of_any_length(tmp_path: Path) -> None:
+    text = "word " * 40_000
+    assert _read(tmp_path, "csv", f"text,label\n{text},1\n").column("text") == [text]
+
+
 def test_jsonl_takes_any_value(tmp_path: Path) -> None:
     lines = [
         '{"text": "caf\\u00e9", "label": 1, "extra": {"a": 1}}',
@@ -144,6 +153,7 @@ def test_unreadable_files_are_refused(tmp_path: Path, suffix: str) -> None:
             r"train.jsonl, line 2: expected a JSON object, found no JSON \(.*one object per line",
         ),
         ("jsonl", '{"a": NaN}\n', r"line 1: expected a JSON object, found no JSON \(NaN is no JSON number"),
+        ("jsonl", '{"a": "x"}\n{"a": "\\ud83d"}\n', r"line 2: expected text, found .* one half of a surrogate pair"),
         ("jsonl", '{"a": 1}\n["a"]\n', r"line 2: expected a JSON object, found a list"),
         ("jsonl", '{"a": 1}\n{"b": 1}\n', r"line 2: expected the keys of the first object \(a\), found b"),
         ("jsonl", '{"a": ["x"]}\n{"a": "x"}\n', r"line 2: expected a list of strings or integers in 'a' .*found 'x'"),

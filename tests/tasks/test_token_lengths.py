@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compressor.errors import InputError
-from compressor.tasks import LengthSummary, default_length, length_summary
+from compressor.tasks import LengthSummary, cut_notes, default_length, length_summary
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,15 @@ def test_the_share_that_was_asked_for_fits(seed: int) -> None:
 def test_summary() -> None:
     expected = LengthSummary(90, share_longer=0.1, p50=50, p95=95, p99=99, longest=100)
     assert length_summary(np.arange(100, 0, -1), 90) == expected
+
+
+def test_rows_that_the_teacher_does_not_take_whole_are_counted_and_said() -> None:
+    lengths = np.arange(1, 101)
+    found = length_summary(lengths, 90, most=96)
+    assert (found.share_longer, found.share_cut, found.longest) == (0.1, 0.04, 100)
+    (note,) = cut_notes(found, most=96, split="test")
+    assert note.startswith("4.0 % of the rows of `test` are longer than the 96 tokens that the teacher takes")
+    assert cut_notes(length_summary(lengths, 90, most=100), most=100, split="test") == ()
 
 
 @pytest.mark.parametrize("options", [{"percentile": 0}, {"percentile": 101}, {"multiple": 0}])

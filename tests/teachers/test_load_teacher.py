@@ -14,7 +14,15 @@ from tiny_models import masked_batch, onnx_logits, torch_logits
 
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture, Layer
-from compressor.teachers import label_names, load_teacher, read_architecture, task_kind
+from compressor.teachers import (
+    content_digest,
+    label_names,
+    load_base,
+    load_teacher,
+    read_architecture,
+    task_kind,
+)
+from compressor.teachers.loading import base_architecture
 
 CONFIG = {
     "model_type": "bert",
@@ -96,6 +104,15 @@ def test_the_shape_alone_needs_the_config_alone(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"model_type": "albert"}))
     with pytest.raises(InputError, match="the family 'albert' is not supported; supported: bert, "):
         read_architecture(folder)
+
+
+def test_the_shape_of_a_base_has_the_head_that_it_gets(folder: Path) -> None:
+    labels = ("bad", "fair", "good", "great")
+    whole = load_base(folder, labels, kind="text-classification", seed=0).architecture
+    (folder / "model.safetensors").unlink()
+    assert base_architecture(folder, labels, kind="text-classification") == whole
+    assert whole.classes == 4
+    assert base_architecture(folder, ("O", "B-place"), kind="token-classification").per_token
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
@@ -189,6 +206,24 @@ def test_the_digest_depends_on_config_and_weights(folder: Path) -> None:
     change_weights(folder, lambda weights: weights["classifier.bias"].add_(1))
     assert first == again
     assert len({first, other_config, load_teacher(folder).digest}) == 3
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt"])
+def test_the_digest_depends_on_what_the_tokenizer_is_read_from(folder: Path, name: str) -> None:
+    digests = [content_digest(folder)]
+    for text in ("one", "two"):
+        (folder / name).write_text(text, encoding="utf-8")
+        digests.append(content_digest(folder))
+    (folder / "README.md").write_text("nothing that is read", encoding="utf-8")
+    assert len(set(digests)) == 3
+    assert content_digest(folder) == digests[-1]
+
+
+def test_a_vocabulary_beside_a_whole_tokenizer_is_not_read(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    first = content_digest(folder)
+    (folder / "vocab.txt").write_text("of an older tokenizer", encoding="utf-8")
+    assert content_digest(folder) == first
 
 
 def test_half_precision_weights_become_float32(folder: Path) -> None:

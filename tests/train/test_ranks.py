@@ -1,5 +1,7 @@
 """Real processes: two ranks do what one does, and a failing one takes the other with it."""
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -95,3 +97,36 @@ def test_a_rank_that_the_system_kills_is_a_lack_of_memory(tmp_path: Path) -> Non
         train(job, PLAN, tmp_path / "result", checkpoint=tmp_path / "checkpoint")
     assert ranks_alive() == []
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+
+sys.path[:0] = [{checkout!r}, {tests!r}]
+print("begun", flush=True)
+
+from tiny_jobs import Regression
+
+from compressor.records.training import TrainPlan
+from compressor.train import train
+
+train(Regression(batch=8), TrainPlan(steps=2, batch=8, learning_rate=0.05, ranks=2, seed=0), Path("result"))
+"""
+
+
+def test_a_script_without_a_guard_is_run_once_and_not_by_its_ranks(checkout: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(checkout=str(checkout), tests=str(checkout / "tests")), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["begun"]
+    assert load_file(tmp_path / "result")

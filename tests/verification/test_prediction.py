@@ -45,6 +45,11 @@ def test_nothing_in_gives_nothing_out(bundle: Path) -> None:
     assert Predictor(bundle)([]) == []
 
 
+def test_a_text_alone_is_no_list_of_texts(bundle: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a list of texts, got the text 'a fine film'; put it into a list"):
+        compressor.load(bundle)("a fine film")
+
+
 def test_a_pair_for_single_texts_is_refused(bundle: Path) -> None:
     with pytest.raises(InputError, match="answers single texts"):
         Predictor(bundle)([("one", "two")])
@@ -88,3 +93,17 @@ def test_the_command_answers_lines_of_a_file_as_json(
     file.write_bytes(b"caf\xe9")
     assert run(["predict", str(bundle), str(file)]) == 2
     assert "is not UTF-8 text: byte 3" in capsys.readouterr().err
+
+
+def test_a_tab_and_a_line_separator_are_parts_of_a_single_text(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from compressor.cli.app import run
+
+    texts = ["the film\twas good", "it was\u2028dull"]
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(texts), encoding="utf-8")
+    assert run(["predict", str(bundle), str(file)]) == 0
+    assert [json.loads(line)["text"] for line in capsys.readouterr().out.strip().split("\n")] == texts
+    assert run(["predict", str(bundle), texts[0]]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == texts[0]

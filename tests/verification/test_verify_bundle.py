@@ -12,6 +12,7 @@ from onnx import numpy_helper
 
 from compressor.errors import InputError
 from compressor.export import ENGINE, EVALUATION, MANIFEST, MODEL, EvaluationData
+from compressor.profiles import fingerprint
 from compressor.records.architecture import Precision
 from compressor.records.promise import Budget, Reason, Verdict
 from compressor.records.results import Manifest, Verification
@@ -49,6 +50,16 @@ def test_a_bundle_keeps_its_promises(bundle: Path) -> None:
     assert found.accuracy.rows == 40
     assert found.latency.limit_ms == 10.0
     assert found.latency.summary.processes == 5
+
+
+def test_a_latency_on_another_device_is_unverified(bundle: Path) -> None:
+    here = fingerprint()
+    manifest = edit_manifest(bundle, budget=Budget(max_latency_ms=10.0), device="of another one")
+    elsewhere = verify_bundle(bundle, FakeDevice(), manifest=manifest, here=here)
+    assert (elsewhere.verdict, elsewhere.reasons) == (Verdict.UNVERIFIED, (Reason.LATENCY_NOT_ON_DEVICE,))
+    assert elsewhere.accuracy.verdict is elsewhere.numerics.verdict is Verdict.MET
+    manifest = edit_manifest(bundle, device=here.key)
+    assert verify_bundle(bundle, FakeDevice(), manifest=manifest, here=here).verdict is Verdict.MET
 
 
 @pytest.mark.parametrize("name", FILES)

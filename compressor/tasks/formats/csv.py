@@ -12,6 +12,8 @@ from pathlib import Path
 from compressor.errors import InputError
 from compressor.tasks.formats.table import Table, checked, read_text
 
+LONGEST_FIELD = 2**31 - 1  # characters; the library's own limit of 131,072 is short for a text
+
 
 def read_csv(path: Path) -> Table:
     """Read one file.
@@ -21,6 +23,7 @@ def read_csv(path: Path) -> Table:
             number of fields.
     """
     text, digest = read_text(path)
+    csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []

@@ -18,8 +18,8 @@ def read_jsonl(path: Path) -> Table:
     """Read one file; empty lines are passed over.
 
     Raises:
-        InputError: Unreadable, empty, not UTF-8, a line that is not a JSON object, objects with different keys, or a
-            list where the first object has none.
+        InputError: Unreadable, empty, not UTF-8, a line that is not a JSON object, half of a character, objects with
+            different keys, or a list where the first object has none.
     """
     text, digest = read_text(path)
     numbered = [(number, line) for number, line in enumerate(split_lines(text), start=1) if line.strip()]
@@ -42,7 +42,20 @@ def _object(line: str, where: str) -> dict[str, Any]:
         ) from error
     if not isinstance(found, dict):
         raise InputError(f"{where}: expected a JSON object, found {_kind(found)}; write one object per line")
+    if "\\u" in line:
+        _refuse_half_characters(found, where)
     return found
+
+
+def _refuse_half_characters(found: dict[str, Any], where: str) -> None:
+    r"""A \ud83d without its other half is no character: no file and no tokenizer takes it."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: expected text, found {error.object[error.start]!r}, one half of a surrogate pair; write the "
+            "character itself, or both halves"
+        ) from error
 
 
 def _refuse_constant(name: str) -> None:
