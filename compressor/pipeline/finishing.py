@@ -205,7 +205,6 @@ def report(
     evidence = gather(bench, prepared, candidate)
     save(result, folder / REPORT)
     save(evidence, folder / EVIDENCE)
-    bench.run.save(f"evidence{candidate.tag}", evidence)
     answers = read_answers(EvaluationData.load(folder / EVALUATION), prepared.task, folder / "tokenizer.json")
     (folder / PAGE).write_text(render_page(result, evidence, answers), encoding="utf-8")
     write_manifest(folder, manifest)
