@@ -13,20 +13,8 @@ NAME = "compressor"
 # A module imports from its own package or from packages to the left. `__main__` only starts the command line.
 ORDER = (
     *("errors", "records", "profiles", "hub", "runtimes", "tasks", "encoder", "precision", "train", "teachers"),
-    *(
-        "space",
-        "latency",
-        "score",
-        "distill",
-        "search",
-        "export",
-        "verification",
-        "bench",
-        "report",
-        "pipeline",
-        "gate",
-    ),
-    *("api", "cli", "__main__"),
+    *("space", "latency", "score", "distill", "search", "export", "verification", "bench", "report", "pipeline"),
+    *("gate", "api", "cli", "__main__"),
 )
 
 

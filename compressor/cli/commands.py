@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 
-# Options that several commands have; each in one line of 80 columns.
-Metric = Annotated[str | None, typer.Option(help="Left out: the task's; also f1, matthews, spearman.")]
-Task = Annotated[str | None, typer.Option(help="text-classification, regression, ...")]
+# Options that several commands have.
+Metric = Annotated[str | None, typer.Option(help="Left out: the task's; f1, matthews, spearman.")]
+Task = Annotated[str | None, typer.Option(help="text-classification, regression or token-classification.")]
 EvalSplit = Annotated[str | None, typer.Option(help="Left out: test with labels, else dev.")]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is at --output.")]

@@ -306,7 +306,7 @@ def curves(found: Sequence[CostCurve]) -> "Figure":
         for width, cost in zip(curve.widths, curve.costs_us, strict=True):
             words = f"{width} {curve.unit}: {cost:.2f} us"
             panel.plot(width, cost, "o", color=OURS, markersize=5, alpha=0.01, gid=tip(words))
-        panel.set_title(curve.name, loc="left")
+        panel.set_title(curve.name, loc="left", fontsize=8.5)  # a narrow panel
         panel.set_xlabel(curve.unit)
         panel.set_ylabel("us")
         panel.set_ylim(bottom=0)
