@@ -52,15 +52,19 @@ def test_limits_that_were_all_infeasible_are_said(tmp_path: Path) -> None:
         find(tmp_path)
 
 
-def test_a_run_in_the_cache(tmp_path: Path) -> None:
+def test_a_run_in_the_cache(tiny_teacher: Path, tiny_data: Path, tmp_path: Path) -> None:
     save(Evidence(0.7), tmp_path / "prepare.json")
     save(Evidence(0.7), tmp_path / "ladder.json")
     with pytest.raises(InputError, match=r"has not come to its report; finished: prepare, ladder\. The command"):
         find(tmp_path)
-    save(HIGH, tmp_path / "report-2.json")
-    save(Evidence(0.5), tmp_path / "evidence-2.json")
+    make_bundle(tmp_path / "bundle-2", tiny_teacher, tiny_data)
+    report = replace(HIGH, task=TASK)
+    save(report, tmp_path / "report-2.json")
+    save(report, tmp_path / "bundle-2" / REPORT)
+    save(Evidence(0.5), tmp_path / "bundle-2" / EVIDENCE)
     found = find(tmp_path)
-    assert (found.reports, found.evidence, found.answers) == ((HIGH,), Evidence(0.5), None)
+    assert (found.reports, found.evidence) == ((report,), Evidence(0.5))
+    assert found.answers is not None
 
 
 def test_the_page_of_several_limits_shows_every_limit_and_the_teacher_once(family: Path) -> None:

@@ -19,12 +19,18 @@ class Found:
     Attributes:
         reports: One, or one for each of several limits.
         evidence: Of the first.
-        answers: Of the first; None where they are not at hand, or have no classes.
+        bundle: Of the first.
     """
 
     reports: tuple[Report, ...]
     evidence: Evidence
-    answers: Answers | None = None
+    bundle: Path
+
+    @property
+    def answers(self) -> Answers | None:
+        """Of the first, read only where they are shown; None where they have no classes."""
+        data = EvaluationData.load(self.bundle / EVALUATION)
+        return read_answers(data, self.reports[0].task, self.bundle / "tokenizer.json")
 
 
 def find(folder: Path) -> Found:
@@ -41,9 +47,7 @@ def find(folder: Path) -> Found:
 
 
 def _of_bundle(folder: Path) -> Found:
-    report = load(Report, folder / REPORT)
-    data = EvaluationData.load(folder / EVALUATION)
-    return Found((report,), _evidence(folder / EVIDENCE), read_answers(data, report.task, folder / "tokenizer.json"))
+    return Found((load(Report, folder / REPORT),), _evidence(folder), folder)
 
 
 def _of_family(folder: Path) -> Found:
@@ -51,11 +55,12 @@ def _of_family(folder: Path) -> Found:
     if not members:
         raise InputError(f"{folder}: none of its limits was feasible, so there is nothing to show")
     reports = tuple(member.report for member in members if member.report)
-    return Found(reports, _evidence(folder / str(members[0].bundle) / EVIDENCE))
+    first = folder / str(members[0].bundle)
+    return Found(reports, _evidence(first), first)
 
 
 def _of_run(folder: Path) -> Found:
-    """Evaluation data moved away with the bundle."""
+    """A run keeps the bundle that it copied to its place."""
     path = next(iter(folder.glob("report*.json")), None)
     if path is None:
         records = sorted(folder.glob("*.json"), key=lambda record: record.stat().st_mtime_ns)
@@ -63,9 +68,10 @@ def _of_run(folder: Path) -> Found:
             f"{folder}: this run has not come to its report; finished: {', '.join(r.stem for r in records)}. The "
             "command that began it goes on"
         )
-    return Found((load(Report, path),), _evidence(folder / path.name.replace("report", "evidence", 1)))
+    return _of_bundle(folder / path.stem.replace("report", "bundle", 1))
 
 
-def _evidence(path: Path) -> Evidence:
+def _evidence(bundle: Path) -> Evidence:
     """Bundles of older versions have none."""
+    path = bundle / EVIDENCE
     return load(Evidence, path) if path.exists() else Evidence()
