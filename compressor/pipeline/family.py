@@ -30,6 +30,7 @@ def compress_family(
     *,
     cache: Path,
     observer: Observer,
+    command: tuple[str, ...] = (),
     force: bool = False,
     fresh: bool = False,
 ) -> Family:
@@ -41,6 +42,7 @@ def compress_family(
         output: Folder of the bundles.
         cache: Folder of runs, tables, answers and scores.
         observer: Who is told.
+        command: The words of the command line, where there was one.
         force: Replace what is at `output`.
         fresh: Forget what earlier, interrupted runs had done.
 
@@ -65,7 +67,9 @@ def compress_family(
             time_budget_s=request.time_budget_s / len(limits),  # known before the run, which is found again by it
         )
         try:
-            outcome = compress(share, output / name, cache=cache, observer=observer, force=True, fresh=fresh)
+            outcome = compress(
+                share, output / name, cache=cache, observer=observer, command=command, force=True, fresh=fresh
+            )
         except InfeasibleError as error:
             observer.note(str(error))
             members.append(Member(limit_ms, int(ExitCode.INFEASIBLE), None, None, str(error)))

@@ -31,6 +31,7 @@ from compressor.records.stages import (
     Rung,
 )
 from compressor.records.units import format_ms
+from compressor.report import command_words
 from compressor.search import get_searcher
 from compressor.search.confirm import planned_tail
 
@@ -69,6 +70,7 @@ def compress(
     force: bool = False,
     fresh: bool = False,
     stop_after: str | None = None,
+    command: tuple[str, ...] = (),
 ) -> Outcome:
     """Teacher, data, target and budget to a verified bundle.
 
@@ -82,6 +84,7 @@ def compress(
         force: Replace what is at `output`.
         fresh: Forget what an earlier, interrupted run had done.
         stop_after: Name of the last stage.
+        command: Words of the command that asks for it, for the report; left out: made of the request.
 
     Raises:
         InputError: Something given cannot be used.
@@ -101,12 +104,12 @@ def compress(
         trim_words(bench)
         with bench.run.held(fresh=fresh):
             run = Runner(bench.run, observer, stop_after=stop_after)
-            candidate, report = _run(bench, run)
+            candidate, report = _run(bench, run, command or command_words(request, output))
             move_into_place(finishing.bundle_folder(bench, candidate), output)
     return Outcome(report, output, _as_assistant(bench, candidate))
 
 
-def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
+def _run(bench: Workbench, run: Runner, command: tuple[str, ...]) -> tuple[Candidate, Report]:
     """All stages; what ships and its report."""
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
     if not bench.run.finished("ladder"):
@@ -133,6 +136,7 @@ def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
             comparison,
             tuple(run.times),
             evaluation_reads=len(results),
+            command=command,
         ),
         tag=candidate.tag,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Budget, Verdict
 from compressor.records.results import Histogram, LatencyResult
-from compressor.runtimes.base import Device, Feeds
+from compressor.runtimes.base import Device, Feeds, Progress
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import share_within, summarise
 
@@ -23,14 +23,31 @@ BINS, BEYOND_LIMIT = 60, 1.05  # of the histogram
 
 
 def verify_latency(
-    device: Device, engine: Path, feeds: Sequence[Feeds], options: CompileOptions, budget: Budget
+    device: Device,
+    engine: Path,
+    feeds: Sequence[Feeds],
+    options: CompileOptions,
+    budget: Budget,
+    *,
+    progress: Progress | None = None,
 ) -> LatencyResult:
-    """Measure until the promise is decided, at most three times; every run counts, of all measurements together."""
+    """Measure until the promise is decided, at most three times; every run counts, of all measurements together.
+
+    Args:
+        device: What the engine runs on.
+        engine: Its file.
+        feeds: Inputs of the workload.
+        options: What the engine is loaded with.
+        budget: Has the limit, if there is one, and the percentile.
+        progress: Called with the share that is done of this measurement and those before.
+    """
     limit_ms = budget.max_latency_ms
     limit_ns = math.inf if limit_ms is None else limit_ms * 1e6
     samples: list[Samples] = []
-    for _ in range(MAX_REPEATS + 1):
-        samples += device.fresh_samples(engine, feeds, options, seconds=SECONDS, processes=PROCESSES)
+    for before in range(MAX_REPEATS + 1):
+        samples += device.fresh_samples(
+            engine, feeds, options, seconds=SECONDS, processes=PROCESSES, progress=_behind(before, progress)
+        )
         times = [found.times for found in samples]
         within = share_within(times, limit_ns)
         verdict = Verdict.MET if limit_ms is None else within.verdict(budget.percentile)
@@ -48,6 +65,11 @@ def verify_latency(
         verdict=verdict,
         histogram=histogram(np.concatenate(times), limit_ns),
     )
+
+
+def _behind(before: int, progress: Progress | None) -> Progress | None:
+    """Tells of a measurement behind so many others as part of them all."""
+    return None if progress is None else lambda share: progress((before + share) / (before + 1))
 
 
 def histogram(times: NDArray[np.int64], limit_ns: float) -> Histogram:
