@@ -34,6 +34,7 @@ def report(
 
     compressor report bundle --open
     """
+    from compressor.cli.watching import one_stage
     from compressor.records.writing import write_text
     from compressor.report import distinct
     from compressor.report.page import find
@@ -44,9 +45,10 @@ def report(
         output = Path("report.html")
     if output is not None:
         _check_place(output)
-    found = [find(each) for each in (folder, other) if each is not None]
-    runs = distinct([run for each in found for run in each.runs])
-    text = _page(found[0], runs) if form is Format.HTML else _text(runs, form)
+    with one_stage("report", "read and draw", brief=True):
+        found = [find(each) for each in (folder, other) if each is not None]
+        runs = distinct([run for each in found for run in each.runs])
+        text = _page(found[0], runs) if form is Format.HTML else _text(runs, form)
     if output is None:
         typer.echo(text)
         return int(ExitCode.MET)
