@@ -31,9 +31,7 @@ def action(checkout: Path) -> dict[str, Any]:
 def gate_step(checkout: Path, folder: Path, *, code: int = 0, **inputs: str) -> tuple[int, list[str], dict[str, str]]:
     """Run the step with the defaults of what is left out: its exit code, the command's words, the step's outputs."""
     known = {name: str(found.get("default", "")) for name, found in action(checkout)["inputs"].items()}
-    known |= {"base": "released", "head": "candidate"} | {
-        name.replace("_", "-"): text for name, text in inputs.items()
-    }
+    known |= {"base": "released", "head": "candidate", **inputs}
     step = action(checkout)["runs"]["steps"][1]
     given = {name: known[re.sub(r"\$\{\{ inputs\.(.*) \}\}", r"\1", text)] for name, text in step["env"].items()}
     places = {name: str(folder / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
