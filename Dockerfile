@@ -32,15 +32,14 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 compressor \
-    && mkdir /cache /models /work \
-    && chown compressor:compressor /cache /models /work
+    && mkdir /cache /work \
+    && chown compressor:compressor /cache /work
 COPY --from=build /opt/compressor /opt/compressor
-# Runs and latency tables in /cache, models and data of the hub in /models: volumes outlive a container.
+# Runs, latency tables, and models and data of the hub are below /cache: a volume outlives a container.
 ENV PATH=/opt/compressor/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     XDG_CACHE_HOME=/cache \
-    HF_HOME=/models \
     PYTHONUNBUFFERED=1
-VOLUME ["/cache", "/models"]
+VOLUME ["/cache"]
 USER 1000
 WORKDIR /work
 HEALTHCHECK --interval=5m --timeout=30s CMD ["compressor", "doctor"]

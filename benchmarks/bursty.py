@@ -71,7 +71,14 @@ class BurstyDevice(FakeDevice):
         return longest * root(lambda x: (self.share_within(longest * x) if x > 0 else 0.0) - percent / 100)
 
     def fresh_samples(
-        self, model: object, feeds: object, options: object, *, seconds: float, processes: int
+        self,
+        model: object,
+        feeds: object,
+        options: object,
+        *,
+        seconds: float,
+        processes: int,
+        progress: object = None,
     ) -> list[Samples]:
         """See `Device`; only the law of the noise decides."""
         return [self._process(seconds / processes) for _ in range(processes)]

@@ -174,8 +174,21 @@ class Builder:
         if f"!{name.split('/')[0]}" not in let_in:
             raise RuntimeError(f"COPY {name}: .dockerignore does not let it in")
 
-    def run(self, stage: Stage, command: Sequence[str], *, variables: Mapping[str, str] | None = None) -> str:
+    def run(
+        self,
+        stage: Stage,
+        command: Sequence[str],
+        *,
+        variables: Mapping[str, str] | None = None,
+        outside: Sequence[str] = (),
+    ) -> str:
         """A command in a stage, as its user; what it printed.
+
+        Args:
+            stage: Where.
+            command: Its words.
+            variables: On top of those of the stage.
+            outside: Words in front of it that are run on this machine, such as those that limit it.
 
         Raises:
             RuntimeError: It failed.
@@ -185,8 +198,9 @@ class Builder:
         environment = {**self._host, **stage.environment, **(variables or {}), "HOME": "/root"}
         if stage.user:
             environment["HOME"] = "/tmp"
+        words = [*outside, *chroot]
         with _Mounted(stage.root, self._mounts):
-            done = subprocess.run(chroot, env=environment, capture_output=True, text=True, check=False)
+            done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(
                 f"{shlex.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}"

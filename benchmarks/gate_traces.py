@@ -226,7 +226,7 @@ def lived(base: Timed, head: Timed, gates: int, *, busy: bool) -> dict[str, Any]
                 _from_seed(measure, 1000 * gate),
                 max_regression=ALLOWED,
                 seconds=LIVE_SECONDS,
-                progress=lambda share, text: None,
+                observer=Silent(),
             )
             ends.append(str(decide(timings.ratio, timings.noise, ALLOWED)))
             seconds.append(round(timings.seconds, 2))

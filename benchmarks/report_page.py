@@ -1,7 +1,7 @@
-"""The page of a report in a real browser: errors, requests, what axe-core finds, size; as a phone and a desktop do.
+"""The page of a report, and that of a comparison, in a real browser: as a phone, a desktop and paper show them.
 
-Takes a bundle's page, or makes one by `compressor demo`. Chromium comes from Debian, playwright-core and axe-core from
-npm, into a folder of their own.
+Errors, requests, what axe-core finds, size. Takes a bundle's page, or makes one by `compressor demo`; it is compared
+with itself. Chromium comes from Debian, playwright-core and axe-core from npm, into a folder of their own.
 
     python -m benchmarks.report_page --full [--bundle FOLDER]
 """
@@ -32,11 +32,12 @@ def main() -> None:
     parser.set_defaults(mode="quick")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        page = (options.bundle or _demo(Path(folder))) / "report.html"
+        bundle = options.bundle.resolve() if options.bundle else _demo(Path(folder))
+        pages = {"page": bundle / "report.html", "comparison": _comparison(bundle, Path(folder))}
         shots = RESULTS if options.mode == "full" else ROWS / "report_page"
         shots.mkdir(parents=True, exist_ok=True)
-        views = looked_at(page, shots, Path(folder))
-        megabytes = round(page.stat().st_size / 1e6, 3)
+        views = looked_at(pages, shots, Path(folder))
+        megabytes = round(max(page.stat().st_size for page in pages.values()) / 1e6, 3)
     for view in views:
         print(view, flush=True)
     finish("report_page", options.mode, views, checks(views, megabytes))
@@ -49,21 +50,36 @@ def checks(views: list[dict[str, Any]], megabytes: float) -> list[Check]:
         Check("external_requests", sum(len(view["requests"]) for view in views), "", 0, "=="),
         Check("axe_violations", sum(len(view["rules"]) for view in views), "rules", 0, "=="),
         Check("pixels_wider_than_the_screen", max(view["overflow"] for view in views), "px", 0),
+        Check("closed_on_paper", sum(view["closed"] for view in views), "", 0, "=="),
         Check("report_megabytes", megabytes, "MB", 3.0),
     ]
 
 
-def looked_at(page: Path, shots: Path, work: Path) -> list[dict[str, Any]]:
-    """Every view: width, colours, errors, requests, rules of axe-core that are broken; screenshots beside them."""
+def looked_at(pages: dict[str, Path], shots: Path, work: Path) -> list[dict[str, Any]]:
+    """Every view: page, width, colours, errors, requests, rules of axe-core that are broken, details that are closed.
+
+    Args:
+        pages: By name.
+        shots: Folder of the screenshots.
+        work: Folder for node and its packages.
+    """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise SystemExit("Chromium is not installed: apt-get install chromium")
     subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES], cwd=work, check=True)
-    command = ["node", str(SCRIPT), str(page.resolve()), str(shots)]
+    named = [word for name, page in pages.items() for word in (name, str(page.resolve()))]
+    command = ["node", str(SCRIPT), str(shots), *named]
     environment = {**os.environ, "CHROMIUM": chromium}
     done = subprocess.run(command, cwd=work, env=environment, check=True, capture_output=True, text=True)
     views: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return views
+
+
+def _comparison(bundle: Path, folder: Path) -> Path:
+    page = folder / "comparison.html"
+    command = [sys.executable, "-m", "compressor", "report", str(bundle), str(bundle), "--output", str(page)]
+    subprocess.run(command, cwd=CHECKOUT, check=True)
+    return page
 
 
 def _demo(folder: Path) -> Path:

@@ -49,11 +49,13 @@ def compress(
         met
     """
     from compressor.records.observer import Silent
+    from compressor.report import command_words
 
-    watcher, cache = observer or Silent(), user_cache()
+    watcher, cache, folder = observer or Silent(), user_cache(), Path(output)
+    command = command_words(request, folder)  # with the names that were given
     request = in_folders(request, cache=cache, observer=watcher)
     return load_pipeline().compress(  # type: ignore[no-any-return]
-        request, Path(output), cache=cache, observer=watcher, force=force, fresh=fresh
+        request, folder, cache=cache, observer=watcher, force=force, fresh=fresh, command=command
     )
 
 

@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 
 from benchmarks import dockerfile, image
 from benchmarks.dockerfile import Builder, Stage, parse, substituted
+from compressor.api import user_cache
+from compressor.hub.storage import repository_place
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 STEPS = parse((CHECKOUT / "Dockerfile").read_text(encoding="utf-8"))
@@ -65,6 +67,16 @@ def test_the_image_runs_the_command_line_as_nobody_special(built: tuple[Builder,
     assert builder.entry(stage) == ["compressor", "--help"]
     assert builder.entry(stage, "compress", "--plan") == ["compressor", "compress", "--plan"]
     assert '"compressor", "doctor"' in stage.facts["HEALTHCHECK"]
+
+
+def test_all_that_outlives_a_run_is_on_the_one_volume(
+    built: tuple[Builder, Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, stage = built
+    (volume,) = json.loads(stage.facts["VOLUME"])
+    monkeypatch.setenv("XDG_CACHE_HOME", stage.environment["XDG_CACHE_HOME"])
+    assert user_cache().is_relative_to(volume)  # runs and tables
+    assert repository_place(user_cache(), "model", "org/name").is_relative_to(volume)
 
 
 def test_the_package_is_copied_and_nothing_else(built: tuple[Builder, Stage], tmp_path: Path) -> None:
@@ -211,3 +223,46 @@ def test_a_stage_is_found_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "last", {"PATH": "/bin"}, "1000", "/work", {"CMD": "[]"})
     (tmp_path / "stage.json").write_text(json.dumps(asdict(stage), default=str), encoding="utf-8")
     assert image._load(tmp_path / "stage.json") == stage
+
+
+QUOTAS = {
+    "version 2": ("", {"cpu.max": "max 100000"}, {"cpu.max": "200000 100000"}),
+    "version 1": (
+        "cpu",
+        {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"},
+        {"cpu.cfs_quota_us": "200000", "cpu.cfs_period_us": "100000"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("controller", "before", "after"), QUOTAS.values(), ids=QUOTAS)
+def test_a_command_is_held_by_a_quota_where_a_group_can_be_made(
+    tmp_path: Path, controller: str, before: dict[str, str], after: dict[str, str]
+) -> None:
+    group = tmp_path / "sys" / "fs" / "cgroup" / controller / image.GROUP
+    group.mkdir(parents=True)
+    for name, text in {**before, "cgroup.procs": ""}.items():  # as the kernel puts them there
+        (group / name).write_text(text, encoding="utf-8")
+    with image.cpu_limit(2, tmp_path) as (outside, limit):
+        done = subprocess.run([*outside, "sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
+    assert {name: (group / name).read_text(encoding="utf-8") for name in after} == after
+    assert (group / "cgroup.procs").read_text(encoding="utf-8") == done.stdout
+    assert limit == f"a quota of 2 CPUs in {group}"
+
+
+def test_without_a_group_the_affinity_holds_a_command_and_the_row_says_so(tmp_path: Path) -> None:
+    level = tmp_path / "sys" / "fs" / "cgroup" / "cpu"
+    level.mkdir(parents=True)  # a folder in which no kernel puts files
+    with image.cpu_limit(1, tmp_path) as (outside, limit):
+        assert outside[:2] == ["taskset", "--cpu-list"]
+        assert outside[2] in limit
+    assert "no control group" in limit
+    assert list(level.iterdir()) == []
+
+
+def test_the_control_groups_are_mounted_from_the_top_down(tmp_path: Path) -> None:
+    table = tmp_path / "mounts"
+    lines = ("cgroup /sys/fs/cgroup/cpu cgroup rw 0 0", "proc /proc proc rw 0 0", "tmpfs /sys/fs/cgroup tmpfs rw 0 0")
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    places = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/cpu")]
+    assert list(image.cgroup_mounts(table).items()) == [(place, place) for place in places]

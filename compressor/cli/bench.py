@@ -1,7 +1,5 @@
 """`compressor bench`: how fast a bundle is here, for people and machines."""
 
-import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,18 +21,16 @@ def bench(
 
     compressor bench bundle
     """
-    from compressor.bench import bench_bundle
-    from compressor.cli.watching import make_observer
+    from compressor.cli.watching import one_stage
     from compressor.records.serial import to_json
-    from compressor.verification import open_bundle_device, read_manifest
 
-    manifest = read_manifest(bundle)
-    device = open_bundle_device(manifest)
-    begin = time.monotonic()
-    with closing(make_observer(quiet=False, to_stderr=True)) as observer:
-        observer.begin("bench", "measure the bundle in fresh processes")
+    with one_stage("bench", "measure the bundle in fresh processes") as observer:
+        from compressor.bench import bench_bundle  # loads the runtime
+        from compressor.verification import open_bundle_device, read_manifest
+
+        manifest = read_manifest(bundle)
+        device = open_bundle_device(manifest)
         result = bench_bundle(bundle, manifest, device, progress=observer.progress)
-        observer.end("bench", time.monotonic() - begin, cached=False)
     typer.echo(to_json(result) if as_json else in_words(result))
     return int(ExitCode.MET)
 
@@ -52,6 +48,7 @@ def in_words(result: "BenchResult") -> str:
         plain_table(("latency", "measured", f"at least ({at})", f"at most ({at})"), _percentile_cells(result)),
         "",
         plain_table(LENGTHS_HEADER, [length_cells(part) for part in result.lengths]),
+        *_left_out(result),
         "",
         plain_table(BATCHES_HEADER, [batch_cells(batch) for batch in result.batches]),
         "",
@@ -78,3 +75,12 @@ def _percentile_cells(result: "BenchResult") -> list[tuple[str, ...]]:
         (f"p{p.percent:g}", *("-" if ms is None else format_ms(ms) for ms in (p.value_ms, p.low_ms, p.high_ms)))
         for p in result.latency.percentiles
     ]
+
+
+def _left_out(result: "BenchResult") -> list[str]:
+    """What the table of the lengths does not have."""
+    from compressor.records.bench import share_left_out
+
+    share = share_left_out(result.lengths)
+    longest = result.lengths[-1].longest
+    return [f"longer rows were left out: {100 * share:.1f} % have more than {longest} tokens"] if share else []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compressor.api import folders, in_folders, load_pipeline, user_cache
+from compressor.cli.given import given_words
 from compressor.cli.parsing import parse_precisions
 from compressor.errors import ExitCode, InputError, UnavailableError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from compressor.records.observer import Observer
     from compressor.records.request import CompressRequest
+    from compressor.verification.answers import Answer
 
 LOCAL = "local"
 
@@ -29,6 +31,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Only the result.")]
 
 
 def compress(
+    context: typer.Context,
     teacher: Annotated[str, typer.Option(help="Folder, model of the hub, or alias.")],
     data: Annotated[str | None, typer.Option(help="Folder or data set; left out: the alias's.")] = None,
     output: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
@@ -101,11 +104,28 @@ def compress(
     )
     if len(limits_ms) > 1:
         return int(
-            _compress_family(request, limits_ms, output, force=force, fresh=fresh, as_json=as_json, quiet=quiet)
+            _compress_family(
+                request,
+                limits_ms,
+                output,
+                command=given_words(context, but=("stop_after",)),
+                force=force,
+                fresh=fresh,
+                as_json=as_json,
+                quiet=quiet,
+            )
         )
     return int(
         _compress(
-            request, output, force=force, fresh=fresh, stop_after=stop_after, plan=plan, as_json=as_json, quiet=quiet
+            request,
+            output,
+            command=given_words(context, but=("stop_after",)),
+            force=force,
+            fresh=fresh,
+            stop_after=stop_after,
+            plan=plan,
+            as_json=as_json,
+            quiet=quiet,
         )
     )
 
@@ -114,6 +134,7 @@ def _compress(
     request: "CompressRequest",
     output: Path,
     *,
+    command: tuple[str, ...],
     force: bool,
     fresh: bool,
     stop_after: str | None,
@@ -129,7 +150,14 @@ def _compress(
             return ExitCode.MET
         try:
             outcome = pipeline.compress(
-                request, output, cache=cache, observer=observer, force=force, fresh=fresh, stop_after=stop_after
+                request,
+                output,
+                cache=cache,
+                observer=observer,
+                force=force,
+                fresh=fresh,
+                stop_after=stop_after,
+                command=command,
             )
         except pipeline.StoppedError as stop:
             observer.note(f"stopped after `{stop}`, as asked; the same command without --stop-after continues")
@@ -143,6 +171,7 @@ def _compress_family(
     limits_ms: "Sequence[float]",
     output: Path,
     *,
+    command: tuple[str, ...],
     force: bool,
     fresh: bool,
     as_json: bool,
@@ -152,7 +181,14 @@ def _compress_family(
 
     with _session(request, as_json=as_json, quiet=quiet) as (pipeline, request, cache, observer):
         family = pipeline.compress_family(
-            request, limits_ms, output, cache=cache, observer=observer, force=force, fresh=fresh
+            request,
+            limits_ms,
+            output,
+            cache=cache,
+            observer=observer,
+            command=command,
+            force=force,
+            fresh=fresh,
         )
     print_family(family, output, as_json=as_json)
     return ExitCode(pipeline.family_exit_code(family))
@@ -259,15 +295,17 @@ def verify(
 
     compressor verify bundle
     """
-    from compressor.cli.watching import print_verification
+    from compressor.cli.watching import one_stage, print_verification
     from compressor.profiles import fingerprint, steadiness_notes
     from compressor.records.promise import exit_code
-    from compressor.verification import open_bundle_device, read_manifest, verify_bundle
 
-    manifest, here = read_manifest(bundle), fingerprint()
-    device = open_bundle_device(manifest)
-    verification = verify_bundle(bundle, device, manifest=manifest, here=here)
-    changes: list[str] = []
+    here, changes = fingerprint(), []
+    with one_stage("verify", "files, answers and times of the bundle") as observer:
+        from compressor.verification import open_bundle_device, read_manifest, verify_bundle  # loads the runtime
+
+        manifest = read_manifest(bundle)
+        device = open_bundle_device(manifest)
+        verification = verify_bundle(bundle, device, manifest=manifest, here=here, progress=observer.progress)
     if manifest.device != here.key:
         changes.append(f"the bundle was verified on another device, or with other cores: {manifest.device_model}")
     if manifest.runtime != (runtime := device.runtime_of(manifest.options)):
@@ -288,12 +326,16 @@ def predict(
     from dataclasses import asdict
 
     import compressor
+    from compressor.cli.watching import one_stage
 
-    predictor = compressor.load(bundle)
-    pairs = len(predictor.manifest.task.text_columns) == 2
-    lines = _lines(text)
-    texts = [_pair(line) if pairs else line for line in lines]
-    for line, answer in zip(lines, predictor(texts), strict=True):
+    with one_stage("predict", "load the bundle and answer", brief=True) as observer:
+        predictor, lines = compressor.load(bundle), _lines(text)
+        pairs = len(predictor.manifest.task.text_columns) == 2
+        answers: list[Answer] = []
+        for done, line in enumerate(lines, start=1):
+            answers += predictor([_pair(line) if pairs else line])
+            observer.progress(done / len(lines))
+    for line, answer in zip(lines, answers, strict=True):
         typer.echo(json.dumps({"text": line, **asdict(answer)}, ensure_ascii=False))
     return int(ExitCode.MET)
 

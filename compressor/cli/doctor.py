@@ -16,10 +16,12 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Every finding a
     import json
     from dataclasses import asdict
 
+    from compressor.cli.watching import one_stage
     from compressor.profiles.examination import State, examine
     from compressor.report import plain_table
 
-    found = examine(user_cache())
+    with one_stage("doctor", "look at the machine and try the runtimes", brief=True):
+        found = examine(user_cache())
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
     else:

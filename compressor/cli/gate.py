@@ -1,6 +1,5 @@
 """`compressor gate`: may this bundle take the place of that one?"""
 
-import time
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from compressor.errors import ExitCode
 
 if TYPE_CHECKING:
-    from compressor.records.gate import GateResult
+    from compressor.records.gate import GateVerdict
 
 
 class Undecided(StrEnum):
@@ -25,11 +24,11 @@ def gate(
     base: Annotated[Path, typer.Option(help="Bundle that is in use, or the --json of an earlier gate.")],
     head: Annotated[Path, typer.Option(help="Bundle that is to take its place.")],
     max_regression: Annotated[
-        str, typer.Option(help="Share by which the head may be slower, or take more operations.")
+        str, typer.Option(help="Share by which the head may be slower; without a clock, take more operations.")
     ] = "5%",
     max_latency: Annotated[str | None, typer.Option(help="Limit that the head must keep too, such as 5ms.")] = None,
     max_accuracy_drop: Annotated[
-        float | None, typer.Option(help="Points below its teacher; left out: what its bundle promises.")
+        float | None, typer.Option(help="Points below its teacher; left out: the smaller budget of the two.")
     ] = None,
     max_size: Annotated[str | None, typer.Option(help="Engine and tokenizer, such as 20MB.")] = None,
     seconds: Annotated[
@@ -54,10 +53,12 @@ def gate(
     compressor gate --base released --head candidate --max-regression 5%
     """
     from compressor.cli.watching import make_observer
-    from compressor.gate import GateRequest
+    from compressor.gate import GateOutputs, GateRequest
     from compressor.gate import gate as compare
-    from compressor.records.gate import GateLimits
+    from compressor.records.gate import GateLimits, settled
+    from compressor.records.serial import to_json
     from compressor.records.units import parse_bytes, parse_milliseconds
+    from compressor.report.gate import gate_lines
 
     limits = GateLimits(
         max_regression=_share(max_regression),
@@ -66,41 +67,32 @@ def gate(
         max_size_bytes=None if max_size is None else parse_bytes(max_size),
     )
     request = GateRequest(base, head, limits, seconds=_seconds(seconds), table=table, label=label)
-    begin = time.monotonic()
+    outputs = GateOutputs(junit=junit, markdown=markdown, record=record)
+    outputs.check()
     with closing(make_observer(quiet=False, to_stderr=True)) as observer:
-        observer.begin("gate", "time base and head in turn, in fresh processes")
-        result = compare(request, progress=observer.progress)
-        observer.end("gate", time.monotonic() - begin, cached=False)
-    _write(result, as_json=as_json, junit=junit, markdown=markdown, record=record)
-    return int(_exit_code(result, inconclusive))
-
-
-def _write(
-    result: "GateResult", *, as_json: bool, junit: Path | None, markdown: Path | None, record: Path | None
-) -> None:
-    from compressor.gate import append_history
-    from compressor.records.serial import to_json
-    from compressor.records.writing import write_text
-    from compressor.report.gate import gate_junit, gate_lines, gate_markdown
-
+        result = settled(compare(request, observer=observer), _counts_as(inconclusive))
     typer.echo(to_json(result) if as_json else "\n".join(gate_lines(result)))
-    for path, flag, text in ((junit, "--junit", gate_junit), (markdown, "--markdown", gate_markdown)):
-        if path is not None:
-            write_text(path, text(result), flag)
-    if record is not None:
-        append_history(result, record)
+    for note in outputs.write(result):
+        typer.echo(f"compressor: {note}", err=True)
+    return int(_exit_code(result.verdict))
 
 
-def _exit_code(result: "GateResult", inconclusive: Undecided | None) -> ExitCode:
+def _counts_as(inconclusive: Undecided | None) -> "GateVerdict":
     from compressor.records.gate import GateVerdict
 
-    undecided = {None: ExitCode.INCONCLUSIVE, Undecided.PASS: ExitCode.MET, Undecided.FAIL: ExitCode.MISSED}
+    return GateVerdict.INCONCLUSIVE if inconclusive is None else GateVerdict(inconclusive.value)
+
+
+def _exit_code(verdict: "GateVerdict") -> ExitCode:
+    from compressor.records.gate import GateVerdict
+
     codes = {
         GateVerdict.PASS: ExitCode.MET,
         GateVerdict.FAIL: ExitCode.MISSED,
-        GateVerdict.INCONCLUSIVE: undecided[inconclusive],
+        GateVerdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+        GateVerdict.UNMEASURED: ExitCode.INCONCLUSIVE,
     }
-    return codes[result.verdict]
+    return codes[verdict]
 
 
 def _share(text: str) -> float:

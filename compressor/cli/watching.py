@@ -3,10 +3,13 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from compressor.cli.interruption import Interruptible
+from compressor.cli.lines import Lines
 from compressor.records.family import Family
 from compressor.records.observer import Silent
 from compressor.records.profile import DeviceFingerprint
@@ -25,13 +28,29 @@ from compressor.report import (
     verdict_line,
 )
 
-PLAIN_SECONDS = 10.0  # between two lines of progress in a pipe
 
+def make_observer(*, quiet: bool, to_stderr: bool, brief: bool = False) -> Interruptible:
+    """The observer that suits where the output goes.
 
-def make_observer(*, quiet: bool, to_stderr: bool) -> Interruptible:
-    """The observer that suits where the output goes."""
+    Args:
+        quiet: Show nothing.
+        to_stderr: Leave standard output to the result.
+        brief: In a pipe show only what takes longer than two seconds, and on a terminal leave nothing behind.
+    """
     stream = sys.stderr if to_stderr else sys.stdout
-    return Interruptible(_Quiet() if quiet else _Live(stream) if stream.isatty() else _Lines(stream))
+    if quiet:
+        return Interruptible(_Quiet())
+    return Interruptible(_Live(stream, brief=brief) if stream.isatty() else Lines(stream, brief=brief))
+
+
+@contextmanager
+def one_stage(stage: str, text: str, *, brief: bool = False) -> Iterator[Interruptible]:
+    """Watch a command that is one stage, on standard error; see `make_observer`."""
+    with closing(make_observer(quiet=False, to_stderr=True, brief=brief)) as observer:
+        begin = time.monotonic()
+        observer.begin(stage, text)
+        yield observer
+        observer.end(stage, time.monotonic() - begin, cached=False)
 
 
 class _Quiet(Silent):
@@ -39,45 +58,10 @@ class _Quiet(Silent):
         """Nothing was taken."""
 
 
-class _Lines:
-    """One line per event, progress every ten seconds."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._stage, self._shown = "", 0.0
-        self._start: tuple[float, float] | None = None
-
-    def begin(self, stage: str, text: str) -> None:
-        self._stage, self._shown, self._start = stage, time.monotonic(), None
-        self._print(f"{stage}: {text}")
-
-    def progress(self, share: float, text: str = "") -> None:
-        now = time.monotonic()
-        if self._start is None:  # what came before (processes starting) says nothing about the speed
-            self._start = now, share
-        if now - self._shown < PLAIN_SECONDS or share <= self._start[1]:
-            return
-        self._shown = now
-        left = (now - self._start[0]) * (1 - share) / (share - self._start[1])
-        self._print(f"{self._stage}: {100 * share:.0f} %, about {format_seconds(left)} left {text}".rstrip())
-
-    def note(self, text: str) -> None:
-        self._print(f"{self._stage}: {text}" if self._stage else text)
-
-    def end(self, stage: str, seconds: float, *, cached: bool) -> None:
-        self._print(f"{stage}: " + ("taken from an earlier run" if cached else f"done in {format_seconds(seconds)}"))
-
-    def close(self) -> None:
-        self._stream.flush()
-
-    def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
-
-
 class _Live:
     """Stages with a bar and the time that is left."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], *, brief: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -89,7 +73,7 @@ class _Live:
             TimeRemainingColumn(),
             TextColumn("{task.fields[text]}"),
         )
-        self._progress = Progress(*columns, console=self._console)
+        self._progress = Progress(*columns, console=self._console, transient=brief)
         self._task: Any = None
         self._progress.start()
 

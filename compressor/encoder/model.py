@@ -27,8 +27,8 @@ class Encoder(nn.Module):
 
     Example:
         >>> encoder = Encoder(architecture)
-        >>> encoder(ids, mask).shape  # ids, mask: int64 [batch, length]
-        torch.Size([batch, classes])
+        >>> encoder(ids, mask).shape  # ids, mask: int64 [4, 8]; an architecture of two classes
+        torch.Size([4, 2])
     """
 
     def __init__(self, architecture: Architecture) -> None:

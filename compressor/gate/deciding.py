@@ -7,6 +7,7 @@ difference, so their own ratio shows what this machine makes of nothing.
     fail          the ratio's lower bound is above 1 + the larger of max-regression and the noise floor
     pass          its upper bound is below 1 + max-regression
     inconclusive  neither, when the time is up
+    unmeasured    too few processes for a bound
 
 The noise floor is the further end of the interval of base over base. There are at most `LOOKS` looks, and each has its
 share of the probability of an error, so that looking again and again makes none likelier (Bonferroni).
@@ -68,7 +69,7 @@ def decide(ratio: Ratio, noise: Ratio, max_regression: float) -> GateVerdict:
         max_regression: Share by which the head may be slower.
     """
     if ratio.low is None or ratio.high is None:
-        return GateVerdict.INCONCLUSIVE
+        return GateVerdict.UNMEASURED
     if ratio.low > 1 + max(max_regression, math.expm1(noise_floor(noise))):
         return GateVerdict.FAIL
     return GateVerdict.PASS if ratio.high < 1 + max_regression else GateVerdict.INCONCLUSIVE
@@ -86,3 +87,11 @@ def look(logs: NDArray[np.float64], max_regression: float, *, last: bool) -> Gat
         return None
     verdict = decide(*ratios(logs), max_regression)
     return None if verdict is GateVerdict.INCONCLUSIVE and not last else verdict
+
+
+def enough_seconds(spent: float, processes: int) -> int:
+    """Whole seconds in which the first look is reached, from what so many processes took.
+
+    With a fifth to spare: on a shared machine the next may take longer.
+    """
+    return math.ceil(1.2 * FEWEST * spent / processes)

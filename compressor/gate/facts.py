@@ -1,6 +1,7 @@
-"""What a bundle is, without a clock: operations, nodes, bytes. The same on any machine."""
+"""What a bundle is, without a clock: operations, precision, nodes, bytes. The same on any machine."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from compressor.records.gate import EngineFacts
 
 # Kind of product -> type of its operands.
 PRODUCTS = {"MatMul": "fp32", "Gemm": "fp32", "MatMulInteger": "int8"}
+SUB_LAYER = re.compile(r"layer\d+\.(attention|feed_forward)\b")
 
 
 def engine_facts(side: Side) -> EngineFacts:
@@ -38,6 +40,13 @@ def engine_facts(side: Side) -> EngineFacts:
         operations=operations,
         nodes=dict(sorted(Counter(node.op_type for node in _read(engine).graph.node).items())),
         bytes=engine.stat().st_size + tokenizer_bytes(folder),
+        runtime=manifest.options.runtime,
+        kept=manifest.kept,
+        int8_blocks=int8_blocks(model),
+        task=manifest.task,
+        teacher_digest=manifest.teacher_digest,
+        data_digest=manifest.data_digest,
+        max_accuracy_drop_points=manifest.budget.max_accuracy_drop_points,
     )
 
 
@@ -53,20 +62,46 @@ def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
     Raises:
         InputError: A shape cannot be inferred.
     """
-    sizes = _inferred(model, shapes)
-    rounded = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    sizes, rounded = _inferred(model, shapes), _rounded(model)
     total: Counter[str] = Counter()
     for node in model.graph.node:
         if node.op_type not in PRODUCTS:
             continue
-        kind = "int8" if rounded.issuperset(node.input) else PRODUCTS[node.op_type]
         missing = [name for name in (node.input[0], node.output[0]) if name not in sizes]
         if missing:
             raise InputError(f"the shape of {missing[0]} cannot be inferred; export the bundle again")
         transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
         inner = sizes[node.input[0]][-2 if transposed else -1]
-        total[kind] += 2 * math.prod(sizes[node.output[0]]) * inner
+        total[_operands(node, rounded)] += 2 * math.prod(sizes[node.output[0]]) * inner
     return dict(sorted(total.items()))
+
+
+def int8_blocks(model: onnx.ModelProto) -> dict[str, float]:
+    """Share of the products with a constant that are in int8, in [0, 1], of each sub-layer, in the order of the graph.
+
+    A product outside of the layers, or in a model whose products have other names, is a block of its own.
+    """
+    rounded = _rounded(model)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants |= {output for output, source in rounded.items() if source in constants}
+    blocks: dict[str, list[bool]] = {}
+    for node in model.graph.node:
+        if node.op_type in PRODUCTS and node.input[1] in constants:
+            name = node.output[0].removesuffix(".integer")
+            sub_layer = SUB_LAYER.match(name)
+            block = name if sub_layer is None else sub_layer[0]
+            blocks.setdefault(block, []).append(_operands(node, rounded) == "int8")
+    return {block: sum(found) / len(found) for block, found in blocks.items()}
+
+
+def _rounded(model: onnx.ModelProto) -> dict[str, str]:
+    """What comes out of int8 by constants -> what goes in."""
+    return {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+
+
+def _operands(node: onnx.NodeProto, rounded: Mapping[str, str]) -> str:
+    """Type of a product's operands."""
+    return "int8" if set(node.input) <= rounded.keys() else PRODUCTS[node.op_type]
 
 
 def _inferred(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:

@@ -10,10 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from compressor.export import EVALUATION, EvaluationData
-from compressor.gate.deciding import ALPHA, BASE, FEWEST, HEAD, MOST, Times, log_ratio, look, ratios
-from compressor.gate.worker import BURST
+from compressor.gate.deciding import (
+    ALPHA,
+    BASE,
+    FEWEST,
+    HEAD,
+    MOST,
+    Times,
+    enough_seconds,
+    log_ratio,
+    look,
+    ratios,
+)
 from compressor.records.gate import GateResult, GateTimings, Ratio
 from compressor.records.latency import CompileOptions
+from compressor.records.observer import Observer
 from compressor.records.results import Manifest
 from compressor.runtimes.base import Feeds
 from compressor.runtimes.distributions import student_quantile
@@ -27,7 +38,6 @@ PROCESS_SECONDS = 0.6
 DRIFT = 0.10
 
 Measure = Callable[[int], Times]
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ def fresh_pair(base: Timed, head: Timed) -> Measure:
 
     def measure(seed: int) -> Times:
         (samples,) = fresh_processes(WORKER, {**spec, "seed": seed}, feeds, processes=1)
-        return samples.times.reshape(-1, 3, BURST)
+        return samples.times.reshape(len(samples.yardstick), 3, -1)
 
     return measure
 
@@ -76,7 +86,7 @@ def time_pair(
     *,
     max_regression: float,
     seconds: float,
-    progress: Progress,
+    observer: Observer,
     clock: Callable[[], float] = time.monotonic,
 ) -> GateTimings:
     """Measure in one process after the other until a look decides, or no further process fits into the time.
@@ -85,7 +95,8 @@ def time_pair(
         measure: Times base, head and base in a fresh process.
         max_regression: Share by which the head may be slower.
         seconds: At most, but for the first process.
-        progress: Called with the share of the time that is over, and the ratio so far.
+        observer: Hears the share of the time that is over, the ratio so far, and, as soon as one process is through,
+            that the time cannot be enough.
         clock: Seconds.
     """
     processes: list[Times] = []
@@ -93,8 +104,14 @@ def time_pair(
     while True:
         processes.append(measure(len(processes)))
         spent, count = clock() - begin, len(processes)
+        if count == 1 and FEWEST * spent > seconds:
+            observer.note(
+                f"a process takes {spent:.1f} s, and fewer than {FEWEST} say nothing: it takes --time "
+                f"{enough_seconds(spent, count)}s"
+            )
         logs = np.array([log_ratio(times) for times in processes])
-        progress(min(1.0, spent / seconds), f"head takes {math.exp(np.median(logs[:, 0])):.3f} times as long")
+        share, ratio = min(1.0, spent / seconds), math.exp(np.median(logs[:, 0]))
+        observer.progress(share, f"head takes {ratio:.3f} times as long")
         last = count == MOST or spent * (count + 1) / count > seconds
         if look(logs, max_regression, last=last) is not None:
             return _timings(processes, *ratios(logs), spent)
@@ -111,7 +128,7 @@ def time_against_stored(
     stored: GateResult,
     *,
     seconds: float,
-    progress: Progress,
+    observer: Observer,
     clock: Callable[[], float] = time.monotonic,
 ) -> GateTimings:
     """Measure the head, and compare it with what an earlier gate measured of its own head.
@@ -123,10 +140,10 @@ def time_against_stored(
         measure: Times the head, a copy of it, and the head again.
         stored: An earlier result, of this device.
         seconds: At most.
-        progress: Called with the share that is done.
+        observer: See `time_pair`.
         clock: Seconds.
     """
-    found = time_pair(measure, max_regression=0.0, seconds=seconds, progress=progress, clock=clock)
+    found = time_pair(measure, max_regression=0.0, seconds=seconds, observer=observer, clock=clock)
     before = stored.timings
     if before is None:
         raise ValueError("the stored result has no times")

@@ -30,6 +30,7 @@ def compress_family(
     *,
     cache: Path,
     observer: Observer,
+    command: tuple[str, ...] = (),
     force: bool = False,
     fresh: bool = False,
 ) -> Family:
@@ -41,6 +42,7 @@ def compress_family(
         output: Folder of the bundles.
         cache: Folder of runs, tables, answers and scores.
         observer: Who is told.
+        command: The words of the command line, where there was one.
         force: Replace what is at `output`.
         fresh: Forget what earlier, interrupted runs had done.
 
@@ -71,6 +73,7 @@ def compress_family(
                 output / name,
                 cache=cache,
                 observer=observer,
+                command=command,
                 force=True,
                 fresh=fresh,
                 fresh_caches=not shared,

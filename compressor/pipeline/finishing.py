@@ -205,8 +205,9 @@ def report(
     stages: tuple[StageTime, ...],
     *,
     evaluation_reads: int,
+    command: tuple[str, ...],
 ) -> Report:
-    """Put everything together, and into the bundle."""
+    """Put everything together, and into the bundle; `command` is what asked for it."""
     accuracy, summary = verification.accuracy, verification.latency.summary
     own = Row(
         candidate.name,
@@ -242,6 +243,7 @@ def report(
         seed=bench.request.seed,
         notes=(*prepared.notes, *comparison.notes),
         kept=candidate.kept,
+        command=command,
     )
     folder = bundle_folder(bench, candidate)
     evidence = gather(bench, prepared, candidate, comparison)

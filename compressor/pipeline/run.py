@@ -32,6 +32,7 @@ from compressor.records.stages import (
     Rung,
 )
 from compressor.records.units import format_ms
+from compressor.report import command_words
 from compressor.search import get_searcher
 from compressor.search.confirm import planned_tail
 
@@ -72,6 +73,7 @@ def compress(
     fresh: bool = False,
     fresh_caches: bool = True,
     stop_after: str | None = None,
+    command: tuple[str, ...] = (),
 ) -> Outcome:
     """Teacher, data, target and budget to a verified bundle.
 
@@ -86,6 +88,7 @@ def compress(
         fresh: Forget what an earlier, interrupted run had done.
         fresh_caches: Whether `fresh` is also for tables, answers and scores, which different runs share.
         stop_after: Name of the last stage.
+        command: Words of the command that asks for it, for the report; left out: made of the request.
 
     Raises:
         InputError: Something given cannot be used.
@@ -106,7 +109,7 @@ def compress(
         check_starts(bench)
         with bench.run.held(fresh=fresh):
             run = Runner(bench.run, observer, stop_after=stop_after)
-            candidate, report = _run(bench, run)
+            candidate, report = _run(bench, run, command or command_words(request, output))
             move_into_place(finishing.bundle_folder(bench, candidate), output)
     return Outcome(report, output, _as_assistant(bench, candidate))
 
@@ -127,7 +130,7 @@ class _Verified:
         return verdict, accuracy.verdict is not Verdict.MET, accuracy.drop_points
 
 
-def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
+def _run(bench: Workbench, run: Runner, command: tuple[str, ...]) -> tuple[Candidate, Report]:
     """All stages; what ships and its report."""
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
     if not bench.run.finished("ladder"):
@@ -147,11 +150,20 @@ def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
             f"the best of {len(verified)} candidates ships: {best.candidate.name}, {best.verification.verdict}, "
             f"drop {best.verification.accuracy.drop_points:+.2f} points"
         )
-    return best.candidate, _reported(bench, run, prepared, ladder, best, evaluation_reads=len(verified))
+    return best.candidate, _reported(
+        bench, run, prepared, ladder, best, evaluation_reads=len(verified), command=command
+    )
 
 
 def _reported(
-    bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder, best: _Verified, *, evaluation_reads: int
+    bench: Workbench,
+    run: Runner,
+    prepared: Prepared,
+    ladder: Ladder,
+    best: _Verified,
+    *,
+    evaluation_reads: int,
+    command: tuple[str, ...],
 ) -> Report:
     """The teacher beside what ships, and the report of it."""
     candidate, tag = best.candidate, best.candidate.tag
@@ -170,6 +182,7 @@ def _reported(
             comparison,
             tuple(run.times),
             evaluation_reads=evaluation_reads,
+            command=command,
         ),
         tag=tag,
     )

@@ -1,10 +1,13 @@
 """What `compressor bench` measures of a bundle; every time is from host inputs to host outputs unless it says else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compressor.errors import BorderError
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.promise import Workload
+
+SHARE_ERROR = 1e-6  # of sums of shares
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,23 @@ class BenchResult:
     notes: tuple[str, ...]
 
 
+def share_left_out(lengths: Sequence[LengthLatency]) -> float:
+    """Share of the rows that are longer than all that were timed, in [0, 1]: a series ends where runs take too long.
+
+    Args:
+        lengths: A series from the shortest rows on.
+    """
+    left = 1 - sum(part.share for part in lengths)
+    return left if left > SHARE_ERROR else 0.0
+
+
 def check_bench(result: BenchResult) -> BenchResult:
-    """Border check: bounds enclose their percentile, and the shares of the lengths add up to all rows."""
+    """Border check: bounds enclose their percentile, and the lengths are of rows that are counted once."""
     for found in result.latency.percentiles:
         low, high = found.low_ms, found.high_ms
         if (low is not None and low > found.value_ms) or (high is not None and high < found.value_ms):
             raise BorderError(f"the bounds of a percentile must enclose it, got {found}")
-    if abs(sum(part.share for part in result.lengths) - 1) > 1e-6:
-        raise BorderError(f"the shares of the lengths must add up to 1, got {[part.share for part in result.lengths]}")
+    if not 0 < sum(part.share for part in result.lengths) <= 1 + SHARE_ERROR:
+        shares = [part.share for part in result.lengths]
+        raise BorderError(f"the shares of the lengths must add up to more than 0 and at most 1, got {shares}")
     return result

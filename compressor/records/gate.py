@@ -1,19 +1,25 @@
 """What `compressor gate` compares of two bundles, and what it came to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from compressor.errors import BorderError, InputError
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.promise import Workload
+from compressor.records.task import TaskSpec
 
 
 class GateVerdict(StrEnum):
-    """What a check, or all of them together, came to."""
+    """What a check, or all of them together, came to.
+
+    Inconclusive is what noise left open, and may be counted as something else; unmeasured is what was not compared at
+    all, and stays so.
+    """
 
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
+    UNMEASURED = "unmeasured"
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,10 @@ class GateLimits:
     """What a head may not exceed.
 
     Attributes:
-        max_regression: Share by which it may be slower than the base, or take more operations: 0.05 for 5 %.
+        max_regression: Share by which it may be slower than the base, or, where nothing is timed, take more
+            operations: 0.05 for 5 %.
         max_latency_ms: As in a promise; None = as long as it is no regression.
-        max_accuracy_drop_points: Below its teacher; None = what its own bundle promises.
+        max_accuracy_drop_points: Below its teacher; None = the smaller of what the two bundles promise.
         max_size_bytes: Of engine and tokenizer; None = any.
     """
 
@@ -80,7 +87,7 @@ class GateTimings:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What can be said of a bundle without a clock.
+    """What can be said of a bundle without a clock; what has a default may be missing in the result of an old gate.
 
     Attributes:
         engine_digest: SHA-256 of the engine.
@@ -90,6 +97,13 @@ class EngineFacts:
         operations: Multiplications and additions of all products at the workload, by the type of their operands.
         nodes: Kind of node -> how many the engine has, behind the runtime's optimiser.
         bytes: Of engine and tokenizer.
+        runtime: Name of what runs the engine; None = not known.
+        kept: Names of the products that stay in float32.
+        int8_blocks: Sub-layer -> share of its products with a constant that are in int8, in [0, 1]; empty = not known.
+        task: What it answers; None = not known.
+        teacher_digest: Of the teacher that it was made of; None = not known.
+        data_digest: Of the data that it was judged on; None = not known.
+        max_accuracy_drop_points: That its bundle promises; None = not known.
     """
 
     engine_digest: str
@@ -99,6 +113,13 @@ class EngineFacts:
     operations: dict[str, int]
     nodes: dict[str, int]
     bytes: int
+    runtime: str | None = None
+    kept: tuple[str, ...] = ()
+    int8_blocks: dict[str, float] = field(default_factory=dict)
+    task: TaskSpec | None = None
+    teacher_digest: str | None = None
+    data_digest: str | None = None
+    max_accuracy_drop_points: float | None = None
 
 
 @dataclass(frozen=True)
@@ -153,13 +174,60 @@ class GateResult:
     verdict: GateVerdict
 
 
+@dataclass(frozen=True)
+class HistoryLine:
+    """A gate in a history of gates, one line of its file.
+
+    Attributes:
+        date: When, in ISO 8601.
+        label: What the head is called; empty = nothing.
+        verdict: Of all checks.
+        device: Its model.
+        base_ms: Median of the base; this and the next four are None where nothing was timed.
+        head_ms: Median of the head.
+        ratio: Head over base.
+        low: Lower bound of the ratio; None with too few processes too.
+        high: Upper bound, likewise.
+        operations: Multiplications and additions of the head's products.
+        bytes: Of the head's engine and tokenizer.
+    """
+
+    date: str
+    label: str
+    verdict: GateVerdict
+    device: str
+    base_ms: float | None
+    head_ms: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    operations: int
+    bytes: int
+
+
 def combined(checks: tuple[GateCheck, ...]) -> GateVerdict:
-    """One that fails decides, then one that is inconclusive."""
+    """One that fails decides, then one that was not measured, then one that is inconclusive."""
     verdicts = {check.verdict for check in checks}
-    for verdict in (GateVerdict.FAIL, GateVerdict.INCONCLUSIVE):
+    for verdict in (GateVerdict.FAIL, GateVerdict.UNMEASURED, GateVerdict.INCONCLUSIVE):
         if verdict in verdicts:
             return verdict
     return GateVerdict.PASS
+
+
+def settled(result: GateResult, counts_as: GateVerdict) -> GateResult:
+    """The result with this verdict for every check that noise left open, so that all of its forms say the same.
+
+    What was not measured stays unmeasured.
+    """
+    if counts_as is GateVerdict.INCONCLUSIVE:
+        return result
+    checks = tuple(
+        replace(check, verdict=counts_as, note=f"inconclusive, counts as {counts_as} (--inconclusive): {check.note}")
+        if check.verdict is GateVerdict.INCONCLUSIVE
+        else check
+        for check in result.checks
+    )
+    return check_gate(replace(result, checks=checks, verdict=combined(checks)))
 
 
 def check_gate(result: GateResult) -> GateResult:

@@ -1,6 +1,7 @@
 """What was measured on an engine, what was promised of it, and the report that says both."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Layer, Precision
@@ -156,7 +157,8 @@ class Report:
     """Everything a run found out, for people and machines.
 
     `architecture` and `teacher_layers` are None and empty where the teacher's family has no adapter; `kept` are the
-    names of products that stay in float32 in an engine of a lower precision.
+    names of products that stay in float32 in an engine of a lower precision; `command` are the words of the command
+    that asked for it, empty in a report of an older version.
     """
 
     version: str
@@ -183,11 +185,22 @@ class Report:
     seed: int
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def shipped(self) -> Row:
+        """The row of what ships."""
+        return next(row for row in self.rows if row.name == self.chosen)
 
     @property
     def precision_in_words(self) -> str:
         """`int8`, `int8 but for 3 products in fp32`."""
         return f"{self.precision} but for {len(self.kept)} products in fp32" if self.kept else str(self.precision)
+
+    def precision_of(self, layer: int, part: Literal["attention", "feed_forward"]) -> Precision:
+        """Of the products of a sub-layer; layers count from 0, as in the names of products."""
+        prefix = f"layer{layer}.{part}."
+        return Precision.FP32 if any(name.startswith(prefix) for name in self.kept) else self.precision
 
     @property
     def speed_up(self) -> float | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compressor.records.family import Family, Member
-from compressor.records.results import COMPILED, Report, Row
+from compressor.records.results import COMPILED
 from compressor.records.units import format_ms
 from compressor.report.drawing import save_picture
 
@@ -23,7 +23,7 @@ def family_cells(family: Family) -> list[tuple[str, ...]]:
 def _cells(member: Member) -> tuple[str, ...]:
     if member.report is None:
         return (format_ms(member.limit_ms), *("-",) * 5, "infeasible", "-")
-    check, own = member.report.verification, _own(member.report)
+    check, own = member.report.verification, member.report.shipped
     times = member.report.speed_up
     return (
         format_ms(member.limit_ms),
@@ -60,7 +60,7 @@ def family_figure(family: Family) -> "Figure":
     axes.plot([], [], color=LIMIT, linestyle=":", label="limits")
     for rows, colour, label in (
         ([row for row in reports[0].rows if row.name == COMPILED], TEACHER, "teacher, compiled"),
-        ([_own(report) for report in reports], STUDENT, "engines"),
+        ([report.shipped for report in reports], STUDENT, "engines"),
     ):
         heights = [row.accuracy_points for row in rows]
         errors = [
@@ -79,8 +79,3 @@ def family_figure(family: Family) -> "Figure":
     axes.set_title(f"{Path(reports[0].teacher).name} on {reports[0].device}", loc="left")
     axes.legend(loc="lower right")
     return figure
-
-
-def _own(report: Report) -> Row:
-    """The row of what ships."""
-    return next(row for row in report.rows if row.name == report.chosen)

@@ -8,7 +8,15 @@ from compressor.records.units import format_seconds
 from compressor.report.table import plain_table
 
 HEADER = ("check", "verdict", "base", "head", "allowed", "found")
-MARKS = {GateVerdict.PASS: "✅", GateVerdict.FAIL: "❌", GateVerdict.INCONCLUSIVE: "❔", None: ""}
+MARKS = {
+    GateVerdict.PASS: "✅",
+    GateVerdict.FAIL: "❌",
+    GateVerdict.INCONCLUSIVE: "❔",
+    GateVerdict.UNMEASURED: "🚫",
+    None: "",
+}
+# What Markdown, or a table in it, would take for its own.
+SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;", "\n": " ", "\r": " "})
 PLOT_WIDTH = 48
 
 
@@ -26,16 +34,16 @@ def gate_markdown(result: GateResult) -> str:
     marked = [
         (row[0], f"{MARKS[check.verdict]} {row[1]}", *row[2:]) for row, check in zip(rows, result.checks, strict=True)
     ]
-    table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (HEADER, *marked)]
+    table = ["| " + " | ".join(cell.translate(SPECIAL) for cell in row) + " |" for row in (HEADER, *marked)]
     table.insert(1, "| " + " | ".join("---" for _ in HEADER) + " |")
     parts = [f"### {MARKS[result.verdict]} compressor gate: {result.verdict}", "\n".join(table)]
     if result.timings is not None:
         parts.append("\n".join(["```", *ratio_plot(result.timings, result.max_regression), "```"]))
-    return "\n\n".join([*parts, provenance(result)]) + "\n"
+    return "\n\n".join([*parts, provenance(result).translate(SPECIAL)]) + "\n"
 
 
 def gate_junit(result: GateResult) -> str:
-    """A test case per check, as CI systems read it; what could not be decided is an error, not a failure."""
+    """A test case per check, as CI systems read it; what was not decided or measured is an error, not a failure."""
     judged = [check for check in result.checks if check.verdict is not None]
     counts = {verdict: sum(check.verdict is verdict for check in judged) for verdict in GateVerdict}
     suite = ElementTree.Element(
@@ -43,7 +51,7 @@ def gate_junit(result: GateResult) -> str:
         name="compressor gate",
         tests=str(len(judged)),
         failures=str(counts[GateVerdict.FAIL]),
-        errors=str(counts[GateVerdict.INCONCLUSIVE]),
+        errors=str(counts[GateVerdict.INCONCLUSIVE] + counts[GateVerdict.UNMEASURED]),
         timestamp=result.date,
     )
     for check in judged:

@@ -100,10 +100,16 @@ def _widths(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """Verdict, promises and table in Markdown."""
-    rows = ["| " + " | ".join(row) + " |" for row in (HEADER, *cells(report))]
-    rows.insert(1, "| " + " | ".join("---" for _ in HEADER) + " |")
     lines = "\n".join(f"- {line}" for line in promises(report))
-    return f"**{verdict_line(report)}**\n\n{lines}\n\n" + "\n".join(rows) + f"\n\n{provenance(report)}\n"
+    table = markdown_table(HEADER, cells(report))
+    return f"**{verdict_line(report)}**\n\n{lines}\n\n{table}\n\n{provenance(report)}\n"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; a bar in a cell stays one."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (header, *rows)]
+    lines.insert(1, "| " + " | ".join("---" for _ in header) + " |")
+    return "\n".join(lines)
 
 
 def provenance(report: Report) -> str:

@@ -17,6 +17,7 @@ from compressor.runtimes.samples import Samples
 
 Feeds = Mapping[str, NDArray[Any]]
 Clock = Callable[[], int]  # nanoseconds, monotonic
+Progress = Callable[[float], None]  # told the share that is done, in [0, 1]
 # Roles of kernels.
 INT8_PRODUCT, FLOAT_PRODUCT, NORM, ACTIVATION, SOFTMAX = "int8 product", "product", "norm", "activation", "softmax"
 
@@ -82,7 +83,14 @@ class Device(Protocol):
         """How many kernels of each role a saved engine runs; without roles that the runtime does not tell."""
 
     def fresh_samples(
-        self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
+        self,
+        model: Path,
+        feeds: Sequence[Feeds],
+        options: CompileOptions,
+        *,
+        seconds: float,
+        processes: int,
+        progress: Progress | None = None,
     ) -> list[Samples]:
         """Raw times of consecutive runs with their yardstick, one record per fresh process, `seconds` in all.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
-from compressor.runtimes.base import Feeds
+from compressor.runtimes.base import Feeds, Progress
 from compressor.runtimes.samples import STRETCH_RUNS, Samples
 
 NODE_OVERHEAD_NS = 1_000.0
@@ -127,14 +127,26 @@ class FakeDevice:
         return {}
 
     def fresh_samples(
-        self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
+        self,
+        model: Path,
+        feeds: Sequence[Feeds],
+        options: CompileOptions,
+        *,
+        seconds: float,
+        processes: int,
+        progress: Progress | None = None,
     ) -> list[Samples]:
         """See `Device`; the first input is run once, and the times of all others are drawn."""
         engine = self.compile(model, options)
         engine.run({name: feeds[0][name] for name in engine.inputs})
         cost_ns = engine.cost_ns(feeds[0])
         stretches = max(1, math.ceil(seconds / processes * 1e9 / (STRETCH_RUNS * cost_ns)))
-        return [self._consecutive(cost_ns, stretches) for _ in range(processes)]
+        samples = []
+        for done in range(1, processes + 1):
+            samples.append(self._consecutive(cost_ns, stretches))
+            if progress is not None:
+                progress(done / processes)
+        return samples
 
     def _consecutive(self, cost_ns: float, stretches: int) -> Samples:
         factors = np.exp(self._noise * self._random.standard_normal(stretches * STRETCH_RUNS))

@@ -13,12 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.errors import CompressorError, ResourceError, UnavailableError
-from compressor.runtimes.base import Feeds
+from compressor.runtimes.base import Feeds, Progress
 from compressor.runtimes.samples import Samples
 
 
-def fresh_processes(module: str, spec: dict[str, object], feeds: Sequence[Feeds], *, processes: int) -> list[Samples]:
+def fresh_processes(
+    module: str,
+    spec: dict[str, object],
+    feeds: Sequence[Feeds],
+    *,
+    processes: int,
+    progress: Progress | None = None,
+) -> list[Samples]:
     """Run `python -m module SPEC FEEDS SAMPLES` one process after the other; the samples of each.
+
+    Args:
+        module: With a `main` for `run_worker`.
+        spec: What it is told, as JSON.
+        feeds: Inputs of the engine.
+        processes: How many.
+        progress: Called with the share of them that has ended.
 
     Raises:
         ResourceError: A process was killed, which is how the system ends what takes more memory than there is.
@@ -30,11 +44,13 @@ def fresh_processes(module: str, spec: dict[str, object], feeds: Sequence[Feeds]
         arrays: dict[str, Any] = {f"{i}.{name}": value for i, feed in enumerate(feeds) for name, value in feed.items()}
         np.savez(paths[1], **arrays)
         samples = []
-        for _ in range(processes):
+        for done in range(1, processes + 1):
             command = [sys.executable, "-m", module, *map(str, paths)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-            check_end(done.returncode, done.stderr, what="measuring in a fresh process")
+            ended = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+            check_end(ended.returncode, ended.stderr, what="measuring in a fresh process")
             samples.append(Samples.load(paths[2]))
+            if progress is not None:
+                progress(done / processes)
         return samples
 
 

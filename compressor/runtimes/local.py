@@ -16,7 +16,7 @@ from compressor.profiles import check_threads, fingerprint, last_level_cache_byt
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
-from compressor.runtimes.base import Clock, Engine, Feeds
+from compressor.runtimes.base import Clock, Engine, Feeds, Progress
 from compressor.runtimes.fresh import fresh_processes
 from compressor.runtimes.samples import Samples
 
@@ -111,12 +111,19 @@ class LocalDevice:
         return onnxruntime_cpu.kernels(engine)
 
     def fresh_samples(
-        self, model: Path, feeds: Sequence[Feeds], options: CompileOptions, *, seconds: float, processes: int
+        self,
+        model: Path,
+        feeds: Sequence[Feeds],
+        options: CompileOptions,
+        *,
+        seconds: float,
+        processes: int,
+        progress: Progress | None = None,
     ) -> list[Samples]:
         """See `Device`."""
         check_threads(options.threads, usable_threads())
         spec = {"model": str(model.resolve()), "options": asdict(options), "seconds": seconds / processes}
-        return fresh_processes(WORKER, spec, feeds, processes=processes)
+        return fresh_processes(WORKER, spec, feeds, processes=processes, progress=progress)
 
 
 @cache

@@ -1,5 +1,6 @@
 """All promises of a bundle, checked on its files."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from compressor.export import EVALUATION, MANIFEST, EvaluationData, file_hashes,
 from compressor.profiles import usable_threads
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.promise import Budget, Reason, Verdict, combine
-from compressor.records.results import Manifest, SizeResult, Verification, check_verification
+from compressor.records.results import (
+    AccuracyResult,
+    LatencyResult,
+    Manifest,
+    NumericsResult,
+    SizeResult,
+    Verification,
+    check_verification,
+)
 from compressor.records.serial import load
 from compressor.runtimes import Device, open_device
 from compressor.tasks.feeds import workload_feeds
@@ -19,6 +28,8 @@ from compressor.tasks.tokens import Tokens
 from compressor.verification.accuracy import verify_accuracy
 from compressor.verification.latency import verify_latency
 from compressor.verification.numerics import verify_numerics
+
+Progress = Callable[[float, str], None]
 
 
 def open_bundle_device(manifest: Manifest) -> Device:
@@ -56,8 +67,23 @@ def _state(name: str, expected: dict[str, str], found: dict[str, str]) -> str:
     return "has changed since it was verified" if name in expected else "is not in the manifest"
 
 
-def bundle_outputs(folder: Path, device: Device, manifest: Manifest, tokens: Tokens) -> NDArray[np.float32]:
-    """What a bundle's engine answers, in the shape of `engine_outputs`; on all threads, which changes no answer."""
+def bundle_outputs(
+    folder: Path,
+    device: Device,
+    manifest: Manifest,
+    tokens: Tokens,
+    *,
+    progress: Callable[[float], None] | None = None,
+) -> NDArray[np.float32]:
+    """What a bundle's engine answers, in the shape of `engine_outputs`; on all threads, which changes no answer.
+
+    Args:
+        folder: Of the bundle.
+        device: What the engine runs on.
+        manifest: Its manifest, checked.
+        tokens: Untruncated rows.
+        progress: Called with the share of the rows that is answered.
+    """
     return model_outputs(
         device,
         folder / manifest.engine,
@@ -66,11 +92,17 @@ def bundle_outputs(folder: Path, device: Device, manifest: Manifest, tokens: Tok
         precision=manifest.precision,
         threads=usable_threads(),
         pad_id=manifest.pad_id,
+        progress=progress,
     )
 
 
 def verify_bundle(
-    folder: Path, device: Device, *, manifest: Manifest, here: DeviceFingerprint | None = None
+    folder: Path,
+    device: Device,
+    *,
+    manifest: Manifest,
+    here: DeviceFingerprint | None = None,
+    progress: Progress | None = None,
 ) -> Verification:
     """Numerics, accuracy, latency and size of the files of a bundle.
 
@@ -78,14 +110,23 @@ def verify_bundle(
 
     Args:
         folder: Of the bundle.
-        device: Runs its engine.
+        device: What the engine runs on.
         manifest: Its manifest, checked.
         here: The machine at hand; None = the one that the manifest names. On another one the promise of a latency is
             unverified: it is about a device.
+        progress: Called with the share of the measurements that is done and with what is being done. The share is that
+            of the latency: how long the answers take is not known before.
     """
+    tell = progress or _nobody
     data = EvaluationData.load(folder / EVALUATION)
     engine_path = folder / manifest.engine
-    outputs = bundle_outputs(folder, device, manifest, data.tokens)
+    outputs = bundle_outputs(
+        folder,
+        device,
+        manifest,
+        data.tokens,
+        progress=lambda share: tell(0.0, f"{100 * share:.0f} % of the rows answered"),
+    )
     numerics = verify_numerics(
         emitted_difference=manifest.emitted_difference,
         engine=outputs,
@@ -108,9 +149,18 @@ def verify_bundle(
         manifest.options,
         manifest.budget,
         promised_here=here is None or here.key == manifest.device,
+        progress=lambda share: tell(share, "timed in fresh processes"),
     )
     size = verify_size(engine_path, folder, manifest.budget)
     verdict = combine([numerics.verdict, accuracy.verdict, latency.verdict, size.verdict])
+    reasons = tuple(_reasons(latency, accuracy, numerics, size))
+    return check_verification(Verification(latency, accuracy, numerics, size, verdict, reasons))
+
+
+def _reasons(
+    latency: LatencyResult, accuracy: AccuracyResult, numerics: NumericsResult, size: SizeResult
+) -> Iterator[Reason]:
+    """Why a promise is not kept."""
     checks = (
         (latency.verdict is Verdict.MISSED, Reason.LATENCY_OVER_LIMIT),
         (latency.verdict is Verdict.INCONCLUSIVE, Reason.LATENCY_UNDECIDED),
@@ -119,8 +169,7 @@ def verify_bundle(
         (size.verdict is not Verdict.MET, Reason.SIZE_OVER_LIMIT),
         (numerics.verdict is not Verdict.MET, Reason.NUMERICS_DIVERGE),
     )
-    reasons = tuple(reason for holds, reason in checks if holds)
-    return check_verification(Verification(latency, accuracy, numerics, size, verdict, reasons))
+    return (reason for holds, reason in checks if holds)
 
 
 def verify_size(engine_path: Path, folder: Path, budget: Budget) -> SizeResult:
@@ -128,3 +177,7 @@ def verify_size(engine_path: Path, folder: Path, budget: Budget) -> SizeResult:
     engine, tokenizer = engine_path.stat().st_size, tokenizer_bytes(folder)
     kept = budget.max_size_bytes is None or engine + tokenizer <= budget.max_size_bytes
     return SizeResult(engine, tokenizer, Verdict.MET if kept else Verdict.MISSED)
+
+
+def _nobody(share: float, text: str) -> None:
+    """Who is told where nobody asked."""

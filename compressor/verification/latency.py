@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import LOOK_CONFIDENCE, LOOKS, Budget, Verdict, look_seconds
 from compressor.records.results import Histogram, LatencyResult
-from compressor.runtimes.base import Device, Feeds
+from compressor.runtimes.base import Device, Feeds, Progress
 from compressor.runtimes.samples import Samples
 from compressor.runtimes.statistics import share_within, summarise
 
@@ -35,24 +35,28 @@ def verify_latency(
     budget: Budget,
     *,
     promised_here: bool = True,
+    progress: Progress | None = None,
 ) -> LatencyResult:
     """Measure until the promise is decided, at most three times; every run counts, of all measurements together.
 
     Args:
-        device: Runs the engine.
+        device: What the engine runs on.
         engine: Its file.
         feeds: Inputs of the promised shape.
-        options: Compile options.
-        budget: The promise.
+        options: What the engine is loaded with.
+        budget: Has the limit, if there is one, and the percentile.
         promised_here: The promise is about this device; about another one it is neither kept nor missed by what is
             measured here, once.
+        progress: Called with the share that is done of this measurement and those before.
     """
     limit_ms = budget.max_latency_ms
     limit_ns = math.inf if limit_ms is None else limit_ms * 1e6
     seconds = seconds_of_look(budget.percentile)
     samples: list[Samples] = []
-    for _ in range(MAX_REPEATS + 1):
-        samples += device.fresh_samples(engine, feeds, options, seconds=seconds, processes=PROCESSES)
+    for before in range(MAX_REPEATS + 1):
+        samples += device.fresh_samples(
+            engine, feeds, options, seconds=seconds, processes=PROCESSES, progress=_behind(before, progress)
+        )
         times = [found.times for found in samples]
         within = share_within(times, limit_ns, confidence=LOOK_CONFIDENCE)
         verdict = Verdict.UNVERIFIED if not promised_here else within.verdict(budget.percentile)
@@ -72,6 +76,11 @@ def verify_latency(
         verdict=verdict,
         histogram=histogram(np.concatenate(times), limit_ns),
     )
+
+
+def _behind(before: int, progress: Progress | None) -> Progress | None:
+    """Tells of a measurement behind so many others as part of them all."""
+    return None if progress is None else lambda share: progress((before + share) / (before + 1))
 
 
 def histogram(times: NDArray[np.int64], limit_ns: float) -> Histogram:

@@ -25,7 +25,7 @@ class Predictor:
     Example:
         >>> predictor = compressor.load("bundle")
         >>> predictor(["a fine film"])[0].label
-        'positive'
+        '...'
 
     Args:
         bundle: Its folder; the hashes of its files are checked.

@@ -12,15 +12,16 @@ import pytest
 from bundles import make_bundle
 
 from compressor.bench import bench_bundle, cold
+from compressor.bench import bundle as measuring
 from compressor.bench.bundle import SECONDS
 from compressor.bench.shapes import BATCHES, length_buckets
 from compressor.cli.app import run
-from compressor.cli.bench import environment
+from compressor.cli.bench import environment, in_words
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import ENGINE, EVALUATION, EvaluationData
 from compressor.profiles import fingerprint
 from compressor.records.architecture import Precision
-from compressor.records.bench import BenchResult, check_bench
+from compressor.records.bench import BenchResult, check_bench, share_left_out
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Workload
 from compressor.records.serial import from_json
@@ -142,8 +143,26 @@ def test_bounds_that_do_not_enclose_are_refused(result: BenchResult) -> None:
     wrong = replace(result.latency.percentiles[0], low_ms=2 * result.latency.percentiles[0].value_ms)
     with pytest.raises(BorderError, match="the bounds of a percentile must enclose it"):
         check_bench(replace(result, latency=replace(result.latency, percentiles=(wrong,))))
-    with pytest.raises(BorderError, match="the shares of the lengths must add up to 1"):
-        check_bench(replace(result, lengths=result.lengths[1:]))
+    for lengths in (2 * result.lengths, ()):
+        with pytest.raises(BorderError, match="the shares of the lengths must add up to more than 0 and at most 1"):
+            check_bench(replace(result, lengths=lengths))
+
+
+def test_a_series_that_ends_early_says_which_rows_it_leaves_out(
+    result: BenchResult, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert share_left_out(result.lengths) == 0
+    assert "left out" not in in_words(result)
+    monkeypatch.setattr(cold, "STARTS", 1)
+    monkeypatch.setattr(measuring, "LONGEST_RUN_S", 0.0)
+    short = bench_bundle(bundle, read_manifest(bundle), FakeDevice(), progress=lambda share: None)
+    assert len(short.lengths) == len(short.batches) == 1
+    longest = short.lengths[0].longest
+    left = float((EvaluationData.load(bundle / EVALUATION).tokens.lengths > longest).mean())
+    assert left > 0
+    assert share_left_out(short.lengths) == pytest.approx(left)
+    line = f"longer rows were left out: {100 * left:.1f} % have more than {longest} tokens"
+    assert line in in_words(short).splitlines()
 
 
 def test_the_command_prints_tables_or_one_document(

@@ -4,12 +4,19 @@ import doctest
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny
+import torch
 
 import compressor
+from compressor.encoder import Encoder
 from compressor.errors import InputError
 from compressor.records.request import CompressRequest
+from compressor.records.suggestion import did_you_mean
 from compressor.runtimes import opening
+from compressor.tasks import Metric, Targets, get_metric
+from compressor.verification import Predictor
 
 
 @pytest.fixture
@@ -22,19 +29,42 @@ def desk(tiny_teacher: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytes
     return tmp_path
 
 
-def failures(function: Callable[..., object]) -> list[str]:
-    """What an example should have printed and did not; a function without an example is a failure too."""
-    found = doctest.DocTestFinder(recurse=False).find(function, "example", globs={"compressor": compressor})
+def failures(documented: Callable[..., object], **names: object) -> list[str]:
+    """What an example should have printed and did not; a docstring without an example is a failure too.
+
+    Args:
+        documented: A function or a class.
+        names: What its example uses besides the package.
+    """
+    finder, names = doctest.DocTestFinder(recurse=False), {"compressor": compressor, **names}
     said: list[str] = []
+    found = finder.find(documented, "example", globs=names)
     for example in found:
         doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
     return said if found else ["no example"]
 
 
 def test_the_examples_do_what_they_say(desk: Path) -> None:
-    for function in (compressor.compress, compressor.verify, compressor.load):
-        assert failures(function) == []
+    for documented in (compressor.compress, compressor.verify, compressor.load, Predictor):
+        assert failures(documented) == []
     assert (desk / "bundle" / "report.html").is_file()
+
+
+EXAMPLES: dict[Callable[..., object], dict[str, object]] = {
+    did_you_mean: {"did_you_mean": did_you_mean},
+    Metric: {"get_metric": get_metric, "Targets": Targets, "np": np},
+    Encoder: {
+        "Encoder": Encoder,
+        "architecture": tiny.SHAPE,
+        "ids": torch.zeros(4, 8, dtype=torch.int64),
+        "mask": torch.ones(4, 8, dtype=torch.int64),
+    },
+}
+
+
+@pytest.mark.parametrize(("documented", "names"), EXAMPLES.items(), ids=lambda value: getattr(value, "__name__", None))
+def test_the_examples_of_parts_do_what_they_say(documented: Callable[..., object], names: dict[str, object]) -> None:
+    assert failures(documented, **names) == []
 
 
 def test_an_example_that_lies_is_found(desk: Path) -> None:

@@ -164,6 +164,8 @@ def test_verify_checks_a_bundle_again(compress: Any, cli: Any, tmp_path: Path) -
         [name, "met"] for name in ("numerics", "accuracy", "latency", "size")
     ]
     assert ended.out.splitlines()[-1] == "verdict: met"
+    assert ended.err.splitlines()[0] == "verify: files, answers and times of the bundle"
+    assert "verify: done in " in ended.err.splitlines()[-1]
     as_json = json.loads(cli("verify", tmp_path / "bundle", "--json").out)
     assert as_json["verdict"] == "met"
     assert as_json["changes"] == []

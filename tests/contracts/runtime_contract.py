@@ -71,7 +71,11 @@ class RuntimeContract:
         path = tmp_path / "model.onnx"
         path.write_bytes(model)
         feeds = [FULL, masked_batch(SHAPE, (6,), seed=1)]
-        samples = self.device().fresh_samples(path, feeds, CompileOptions(1), seconds=0.02, processes=2)
+        told: list[float] = []
+        samples = self.device().fresh_samples(
+            path, feeds, CompileOptions(1), seconds=0.02, processes=2, progress=told.append
+        )
+        assert told == [0.5, 1.0]
         assert len(samples) == 2
         for times, yardstick in samples:
             assert (times.dtype, yardstick.dtype) == (np.int64, np.int64)

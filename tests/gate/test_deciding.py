@@ -5,9 +5,21 @@ import math
 import numpy as np
 import pytest
 
-from compressor.gate.deciding import ALPHA, FEWEST, LOOKS, SHARE, decide, log_ratio, noise_floor, ratios
+from compressor.gate.checks import timed_check
+from compressor.gate.deciding import (
+    ALPHA,
+    FEWEST,
+    LOOKS,
+    SHARE,
+    decide,
+    enough_seconds,
+    log_ratio,
+    noise_floor,
+    ratios,
+)
 from compressor.gate.measuring import time_pair
-from compressor.records.gate import GateTimings, GateVerdict, Ratio
+from compressor.records.gate import GateLimits, GateTimings, GateVerdict, Ratio
+from compressor.records.observer import Silent
 
 ROUNDS, BURST = 24, 3
 QUIET = Ratio(1.0, 0.999, 1.001, 20)
@@ -30,7 +42,7 @@ def gated(random: np.random.Generator, ratio: float, *, max_regression: float = 
         lambda seed: process(random, ratio, **noise),
         max_regression=max_regression,
         seconds=60.0,
-        progress=lambda share, text: None,
+        observer=Silent(),
         clock=lambda: float(next(clock)),
     )
 
@@ -77,20 +89,47 @@ def test_what_is_clear_ends_at_the_first_look() -> None:
     assert gated(random, 1.01).ratio.processes == LOOKS[-1]
 
 
-def test_too_little_time_is_no_verdict() -> None:
-    clock = iter(np.arange(0.0, 1e4, 5.0))
-    random = np.random.default_rng(0)
-    timings = time_pair(
+class Notes(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """See `Observer`."""
+        self.notes.append(text)
+
+
+def slow_gate(seconds: float, watcher: Notes) -> GateTimings:
+    """A gate whose processes take five seconds each."""
+    clock, random = iter(np.arange(0.0, 1e4, 5.0)), np.random.default_rng(0)
+    return time_pair(
         lambda seed: process(random, 2.0),
         max_regression=0.05,
-        seconds=20.0,
-        progress=lambda share, text: None,
+        seconds=seconds,
+        observer=watcher,
         clock=lambda: float(next(clock)),
     )
+
+
+def test_too_little_time_is_unmeasured_and_says_how_much_would_do() -> None:
+    watcher = Notes()
+    timings = slow_gate(20.0, watcher)
     assert timings.ratio.processes == 4
     assert (timings.ratio.low, timings.ratio.high) == (None, None)
     assert timings.ratio.value == pytest.approx(2.0, rel=0.05)
-    assert decide(timings.ratio, timings.noise, 0.05) is GateVerdict.INCONCLUSIVE
+    assert decide(timings.ratio, timings.noise, 0.05) is GateVerdict.UNMEASURED
+    assert watcher.notes == ["a process takes 5.0 s, and fewer than 10 say nothing: it takes --time 60s"]
+    check = timed_check(timings, GateLimits())
+    assert check.verdict is GateVerdict.UNMEASURED
+    assert check.note == "4 processes are too few to say, of the 10 that it takes: give --time 60s"
+
+
+def test_the_time_that_is_said_to_be_enough_is() -> None:
+    watcher = Notes()
+    timings = slow_gate(enough_seconds(5.0, 1), watcher)
+    assert watcher.notes == []
+    assert decide(timings.ratio, timings.noise, 0.05) is GateVerdict.FAIL
 
 
 def test_a_machine_that_slows_one_of_two_equal_engines_cannot_fail_any() -> None:

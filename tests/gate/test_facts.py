@@ -11,9 +11,9 @@ from tiny import SHAPE
 from compressor.encoder import Encoder
 from compressor.errors import InputError
 from compressor.export import ENGINE, MODEL
-from compressor.gate.facts import engine_facts, product_operations
+from compressor.gate.facts import engine_facts, int8_blocks, product_operations
 from compressor.gate.measuring import Side
-from compressor.precision import apply_precision
+from compressor.precision import apply_precision, quantise
 from compressor.records.architecture import Precision
 from compressor.records.promise import Workload
 from compressor.verification import read_manifest
@@ -51,6 +51,28 @@ def test_a_shape_that_cannot_be_known_is_an_error() -> None:
         product_operations(model, {value.name: (1, 8) for value in model.graph.input})
 
 
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.INT8_STATIC])
+def test_every_block_has_its_precision(precision: Precision) -> None:
+    layers = [f"layer{i}.{part}" for i in range(2) for part in ("attention", "feed_forward")]
+    assert {int8_blocks(Encoder(SHAPE).emit()).get(block) for block in layers} == {0.0}
+    blocks = int8_blocks(apply_precision(Encoder(SHAPE).emit(), precision))
+    assert [block for block in blocks if block.startswith("layer")] == layers  # in the order of the graph
+    assert {blocks[block] for block in layers} == {1.0}
+    assert min(blocks.values()) == 0.0  # the head, which is left in float32
+
+    kept = "layer1.feed_forward.output.product"
+    mixed = int8_blocks(quantise(Encoder(SHAPE).emit(), precision, kept=(kept,)).model)
+    assert mixed == {**blocks, "layer1.feed_forward": 0.5}
+
+
+def test_products_with_other_names_are_blocks_of_their_own() -> None:
+    model = Encoder(SHAPE).emit()
+    product = next(node for node in model.graph.node if node.output[0] == "layer0.feed_forward.inner.product")
+    reader = next(node for node in model.graph.node if product.output[0] in node.input)
+    reader.input[list(reader.input).index(product.output[0])] = product.output[0] = "/dense/MatMul"
+    assert int8_blocks(apply_precision(model, Precision.INT8))["/dense/MatMul"] == 1.0
+
+
 @pytest.fixture
 def bundle(tiny_teacher: Path, tiny_data: Path, tmp_path: Path) -> Path:
     make_bundle(tmp_path / "bundle", tiny_teacher, tiny_data)
@@ -67,6 +89,10 @@ def test_facts_are_those_of_the_files(bundle: Path) -> None:
     assert facts.bytes == sum((bundle / name).stat().st_size for name in shipped)
     assert facts.engine_digest == manifest.files[ENGINE]
     assert (facts.architecture, facts.precision, facts.workload) == ("4/64 4/64", "int8", Workload(1, 16, 1))
+    assert (facts.runtime, facts.kept, facts.task) == ("onnxruntime", (), manifest.task)
+    assert (facts.teacher_digest, facts.data_digest) == (manifest.teacher_digest, "0")
+    assert facts.max_accuracy_drop_points == manifest.budget.max_accuracy_drop_points
+    assert facts.int8_blocks["layer0.attention"] == 1.0
 
 
 def test_they_change_with_the_workload_as_the_work_does(bundle: Path) -> None:

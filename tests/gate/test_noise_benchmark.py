@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from benchmarks import gate_noise
 from benchmarks.gate_noise import PLANTED, checks, replayed
@@ -37,14 +38,31 @@ def found(**whole: Any) -> list[Row]:
     for percent, busy in cases:
         facts = {"planted": percent, "busy": busy}
         fail = 0.5 if percent == 0 else 99.5 - busy
-        shares = {"fail": fail, "pass": 0.0, "inconclusive": 3.0, "previous run": 5.0, "Mann-Whitney": 10.0}
+        shares = {"fail": fail, "pass": 0.25 * busy, "inconclusive": 3.0, "unmeasured": 1.0}
+        others = {"previous run": 5.0, "Mann-Whitney": 10.0}
         rows += [
-            {"kind": "replay", **facts, **shares},
+            {"kind": "replay", **facts, **shares, **others, "ratio": 1 + (percent + 0.25 * busy) / 100},
             {"kind": "live", **facts, "gates": 5, "fail": 4 * (percent > 0)},
         ]
     rows += [{"kind": "whole", "exit_code": 0, "seconds": 31.0}, {"kind": "whole", "exit_code": 6, "seconds": 64.0}]
     rows[-1] |= whole
     return rows
+
+
+def test_what_passes_and_what_is_never_measured_count() -> None:
+    named = {check.name: check for check in checks(found())}
+    assert named["inconclusive_on_aa_percent_quiet"].value == 4.0
+    passed = named["passed_3_percent"]
+    assert (passed.value, passed.limit) == (0.25, None)  # reported only
+
+
+@pytest.mark.parametrize(("ratio", "off", "met"), [(1.035, 0.5, True), (1.0249, 0.51, False), (1.0351, 0.51, False)])
+def test_a_planted_difference_is_what_it_is_called(ratio: float, off: float, met: bool) -> None:
+    rows = found()
+    next(row for row in rows if row.get("planted") == 3 and row["kind"] == "replay")["ratio"] = ratio
+    check = {check.name: check for check in checks(rows)}["planted_3_percent_is_off_by"]
+    assert check.value == pytest.approx(off)
+    assert check.as_dict()["met"] is met
 
 
 def test_live_gates_stand_beside_their_replays() -> None:

@@ -15,7 +15,7 @@ from compressor.records.family import FAMILY_FILE, Family, Member
 from compressor.records.results import COMPILED
 from compressor.records.serial import save
 from compressor.report.page import find, render_comparison
-from compressor.report.page.figures import frontier
+from compressor.report.page.frontier import frontier, frontier_of
 
 HIGH = made_up_report()
 LOW = replace(HIGH, budget=replace(HIGH.budget, max_latency_ms=1.25))
@@ -36,14 +36,18 @@ def test_a_bundle_has_its_answers(tiny_teacher: Path, tiny_data: Path, tmp_path:
     make_bundle(tmp_path / "bundle", tiny_teacher, tiny_data)
     save(replace(HIGH, task=TASK), tmp_path / "bundle" / REPORT)
     found = find(tmp_path / "bundle")
-    assert found.answers is not None
-    assert found.evidence == Evidence()  # a bundle of an older version
+    assert len(found.answers.tables) == 1
+    (run,) = found.runs
+    assert run.evidence == Evidence()  # a bundle of an older version
+    assert (run.name, run.folder) == ("bundle", str(tmp_path / "bundle"))
 
 
-def test_several_limits_have_a_report_each_and_the_evidence_of_the_highest(family: Path) -> None:
+def test_several_limits_have_a_report_and_evidence_each(family: Path) -> None:
     found = find(family)
-    assert found.reports == (HIGH, LOW)
-    assert found.evidence == Evidence(0.3)
+    assert [run.name for run in found.runs] == ["2.5ms", "1.25ms"]
+    assert [run.report for run in found.runs] == [HIGH, LOW]
+    assert [run.evidence for run in found.runs] == [Evidence(0.3), Evidence(0.2)]
+    assert found.bundle == family / "2.5ms"
 
 
 def test_limits_that_were_all_infeasible_are_said(tmp_path: Path) -> None:
@@ -63,16 +67,18 @@ def test_a_run_in_the_cache(tiny_teacher: Path, tiny_data: Path, tmp_path: Path)
     save(report, tmp_path / "bundle-2" / REPORT)
     save(Evidence(0.5), tmp_path / "bundle-2" / EVIDENCE)
     found = find(tmp_path)
-    assert (found.reports, found.evidence) == ((report,), Evidence(0.5))
-    assert found.answers is not None
+    (run,) = found.runs
+    assert (run.report, run.evidence, run.name) == (report, Evidence(0.5), tmp_path.name)
+    assert len(found.answers.tables) == 1
 
 
 def test_the_page_of_several_limits_shows_every_limit_and_the_teacher_once(family: Path) -> None:
-    names = [text.get_text() for text in frontier(find(family).reports, Evidence()).axes[0].texts]
+    runs = find(family).runs
+    names = [text.get_text() for text in frontier(frontier_of(runs)).axes[0].texts]
     assert names.count("limit") == 2
-    assert names.count("student") == 2
+    assert {"2.5ms: student", "1.25ms: student"} < set(names)
     assert names.count(COMPILED) == 1
-    page = render_comparison(find(family).reports, Evidence())
+    page = render_comparison(runs)
     assert "<h1>2 runs</h1>" in page
 
 

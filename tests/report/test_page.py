@@ -1,6 +1,8 @@
 """The page of a report: self-contained, readable without seeing, true to its records."""
 
+import html
 import re
+import shlex
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,12 +15,15 @@ from made_up_report import made_up_report
 from compressor.cli.app import run
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import EVALUATION, EVIDENCE, REPORT, EvaluationData
+from compressor.records.bench import BatchLatency, LengthLatency
 from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint, check_evidence
 from compressor.records.promise import Reason, Verdict
 from compressor.records.results import Histogram, Report
 from compressor.records.serial import save
+from compressor.report import Run
 from compressor.report.page import read_answers, render_comparison, render_page, rendering
-from compressor.report.page.answers import Answers, ClassRow, Example
+from compressor.report.page.answers import Answers, AnswerTable, Confusion
+from compressor.report.page.sorting import sort_value
 from compressor.verification.latency import histogram
 
 EVIDENCE_FOUND = Evidence(
@@ -32,13 +37,22 @@ EVIDENCE_FOUND = Evidence(
     ),
 )
 ANSWERS = Answers(
-    labels=("a", "b"),
-    confusion=((90, 10), (5, 95)),
-    classes=(ClassRow("a", 100, 92.0, 90.0), ClassRow("b", 100, 96.0, 95.0)),
-    examples=(Example("<script>alert(1)</script> & more", "a", "a", "b"),),
-    differing=7,
-    rows=200,
+    summary="On 7 of 200 rows engine and teacher differ.",
+    tables=(
+        AnswerTable(
+            "Each class",
+            ("class", "rows", "teacher right", "engine right"),
+            (("a", "100", "92.0 %", "90.0 %"), ("b", "100", "96.0 %", "95.0 %")),
+        ),
+    ),
+    confusion=Confusion("Rows of a class", ("a", "b"), ((90, 10), (5, 95))),
+    examples=AnswerTable(
+        "Where they differ",
+        ("text", "label", "teacher", "engine"),
+        (("<script>alert(1)</script> & more", "a", "a", "b"),),
+    ),
 )
+MIXED = ("layer0.feed_forward.inner.product", "layer0.feed_forward.output.product", "word.widened")
 
 
 def report(**changes: object) -> Report:
@@ -110,9 +124,10 @@ def test_every_picture_has_words_and_its_numbers_can_be_read(page: str) -> None:
     assert len(pictures) == 7
     assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 40 for picture in pictures)
     for words in (
-        "student: 89.50 points, 2 ms",
+        "student: 89.50 points, 95 % of runs within 2.4 ms",
+        "no other model is both faster and more accurate",
         "limit 2.5 ms",
-        "what ships, layer 1: 4 heads",
+        "what ships, layer 1: 4 heads in int8",
         "layer 1: attention, 4 heads: 480.0 us, 80 %",
         "4/192 0/96: predicted 1.9 ms, measured 2.1 ms",
         "4000 runs around 2 ms",
@@ -145,13 +160,93 @@ def test_what_was_not_measured_is_left_out() -> None:
     assert len(Seen(render_page(bare, Evidence(), None)).all("svg")) == 1
 
 
+def test_a_column_sorts_by_value_and_not_by_its_spelling(page: str) -> None:
+    assert 'data-sort="2.0">2 ms<' in page
+    assert 'data-sort="20.0">20 ms<' in page
+    assert 'data-sort="70000.0">1m10s<' in page
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("98.4 us", 0.0984),
+        ("2 ms", 2.0),
+        ("2.5ms", 2.5),
+        ("8.0s", 8000.0),
+        ("1m15s", 75_000.0),
+        ("10.0 MB", 10.0),
+        ("-12.5 %", -12.5),
+        ("+0.60", 0.6),
+        ("89.50 (88.00 - 91.00)", 89.5),
+        ("17 - 32", 17.0),
+        ("5.0x", 5.0),
+        ("900/s", 900.0),
+        ("-", None),
+        ("12 heads", None),
+        ("10 reasons to see it", None),
+        ("layer 1: attention", None),
+    ],
+)
+def test_what_a_cell_sorts_by(cell: str, value: float | None) -> None:
+    assert sort_value(cell) == pytest.approx(value)
+
+
+def test_the_command_can_be_pasted_into_a_shell() -> None:
+    words = ("compressor", "compress", "--teacher", "my teacher", "--data", "it's $HOME", "--max-latency", "2.5ms")
+    page = render_page(report(command=words), Evidence(), None)
+    shown = html.unescape(re.findall(r"<pre[^>]*>(.*?)</pre>", page, flags=re.DOTALL)[0])
+    assert shown.count("\n") == 3
+    assert tuple(shlex.split(shown.replace("\\\n", ""))) == words
+    older = render_page(report(), Evidence(), None)
+    assert "did not write the command down" in older
+    assert "<pre" not in older
+
+
+def test_a_sub_layer_that_stays_in_float32_is_hatched_and_said() -> None:
+    shape = replace(made_up_report().architecture, word_rank=16)
+    mixed = render_page(report(kept=MIXED, architecture=shape), EVIDENCE_FOUND, None)
+    assert "<title>what ships, layer 1: 192 neurons in fp32</title>" in mixed
+    assert "<title>what ships, layer 2: 96 neurons in int8</title>" in mixed
+    assert mixed.count("<pattern ") >= 1
+    assert "hidden width 384; products in int8 but for 3 products in fp32. Hatched: in fp32." in mixed
+    assert "Outside the layers in fp32: word.widened." in mixed
+    assert "factorised: 16 numbers per word" in mixed
+    pure = render_page(report(), EVIDENCE_FOUND, None)
+    assert "<pattern " not in pure
+    assert "Hatched" not in pure
+    assert "factorised" not in pure
+
+
+def test_rows_that_were_left_out_are_said() -> None:
+    batches = (BatchLatency(1, 2.0, 2.4, 500.0),)
+    for share, words in ((0.99, "(longer rows, 1.0 % of all, were left out: they take too long)"), (1.0, "")):
+        lengths = (LengthLatency(3, 20, share, 1.0, 1.2, 1.4),)
+        page = render_page(report(), replace(EVIDENCE_FOUND, lengths=lengths, batches=batches), None)
+        assert words in page
+        assert ("were left out" in page) == bool(words)
+
+
 def test_two_runs_are_side_by_side() -> None:
-    slower = replace(report(), seed=3, chosen="teacher, fp32 compiled")
-    both = render_comparison([report(), slower], EVIDENCE_FOUND)
+    slower = replace(report(), seed=3, chosen="teacher, fp32 compiled", command=("compressor", "compress"))
+    both = render_comparison([Run("new", report(), EVIDENCE_FOUND), Run("old", slower, EVIDENCE_FOUND)])
     seen = Seen(both)
     assert seen.open == []
     assert len(seen.all("header")) == 2
     assert len(seen.all("svg")) == 1
+    assert both.count("How to do it again") == 2
+    assert "cannot be compared" not in both
+    assert ">+0.75<" in both  # the teacher's accuracy against the student's
+    ids = [attributes["id"] for _, attributes in seen.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_runs_that_cannot_be_compared_say_so() -> None:
+    other = replace(report(), device="another CPU", workload=replace(report().workload, sequence_length=128))
+    both = render_comparison([Run("new", report(), EVIDENCE_FOUND), Run("old", other, Evidence(0.9))])
+    assert "The device is not the same, so that latencies cannot be compared. new: a CPU (4 cores); old: an" in both
+    assert "The workload is not the same" in both
+    assert "no other model is both faster and more accurate" not in both
+    assert "In the shaded part" not in both
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,26 +278,23 @@ def test_answers_are_those_of_the_evaluation_data(bundle: Path, tiny_data: Path)
     wrong = data.engine.copy()
     wrong[[3, 8]] = -5 * wrong[[3, 8]]
     answers = read_answers(replace(data, engine=wrong), TASK, bundle / "tokenizer.json")
-    assert answers is not None
     targets = data.targets.values
-    assert np.array(answers.confusion).sum() == len(targets)
-    assert sum(row.rows for row in answers.classes) == len(targets)
-    assert answers.differing == 2
+    assert answers.confusion is not None
+    counts = np.array(answers.confusion.counts)
+    assert counts.sum() == len(targets)
+    (classes,) = answers.tables
+    assert [int(row[1]) for row in classes.rows] == [(targets == i).sum() for i in (0, 1)]
+    assert answers.summary == f"On 2 of {len(targets)} rows engine and teacher differ."
     taken = wrong.argmax(-1)
-    assert np.trace(np.array(answers.confusion)) == (taken == targets).sum()
-    rights = [100 * float((taken[targets == i] == i).mean()) for i in (0, 1)]
-    assert [row.engine for row in answers.classes] == pytest.approx(rights)
+    assert np.trace(counts) == (taken == targets).sum()
+    rights = [f"{100 * float((taken[targets == i] == i).mean()):.1f} %" for i in (0, 1)]
+    assert [row[3] for row in classes.rows] == rights
+    assert answers.examples is not None
     # The tiny tokenizer does not say that these two are no words.
-    texts = [example.text.removeprefix("[CLS] ").removesuffix(" [SEP]") for example in answers.examples]
+    texts = [row[0].removeprefix("[CLS] ").removesuffix(" [SEP]") for row in answers.examples.rows]
     assert len(texts) == 2
     assert all(text in sentences for text in texts)
-    assert all(example.teacher != example.engine for example in answers.examples)
-
-
-def test_scores_have_no_classes(bundle: Path) -> None:
-    data = EvaluationData.load(bundle / EVALUATION)
-    score = replace(data, engine=data.engine[:, :1], teacher=data.teacher[:, :1])
-    assert read_answers(score, TASK, bundle / "tokenizer.json") is None
+    assert all(teacher != engine for _, _, teacher, engine in answers.examples.rows)
 
 
 def test_a_histogram_counts_every_run() -> None:
@@ -234,7 +326,10 @@ def test_the_command_writes_pages(
     one = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Rows of a class" in one
     assert run(["report", str(bundle), str(bundle), "--output", "two.html"]) == 0
-    assert "<h1>2 runs</h1>" in (tmp_path / "two.html").read_text(encoding="utf-8")
+    two = (tmp_path / "two.html").read_text(encoding="utf-8")
+    assert "<h1>2 runs</h1>" in two
+    assert "1: student" in two  # both are called bundle
+    assert "2: student" in two
     (bundle / EVIDENCE).rename(bundle / "away")
     assert run(["report", str(bundle), "--output", "less.html"]) == 0
     (bundle / "away").rename(bundle / EVIDENCE)
@@ -250,6 +345,17 @@ def test_the_command_writes_pages(
 def test_bad_flags(bundle: Path, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(bundle), *flags]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_nothing_is_written_into_a_bundle(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bundle)
+    before = sorted(bundle.iterdir())
+    for flags in ([], ["--output", str(bundle / "page.html")], ["--format", "md", "--output", "report.md"]):
+        assert run(["report", str(bundle), *flags]) == 2
+        assert "would be inside a bundle, whose files are those of its manifest.json" in capsys.readouterr().err
+    assert sorted(bundle.iterdir()) == before
 
 
 def test_no_bundle_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

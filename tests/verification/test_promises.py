@@ -13,6 +13,7 @@ from compressor.records.latency import CompileOptions
 from compressor.records.promise import LOOK_CONFIDENCE, UNSEEN_BURST_SECONDS, Budget, Verdict, look_seconds
 from compressor.records.results import LatencyResult
 from compressor.runtimes import Samples
+from compressor.runtimes.base import Progress
 from compressor.runtimes.fake import FakeDevice
 from compressor.tasks import Targets
 from compressor.verification import difference
@@ -127,9 +128,18 @@ class Planted(FakeDevice):
         self.asked: list[tuple[float, int]] = []
 
     def fresh_samples(
-        self, model: object, feeds: object, options: object, *, seconds: float, processes: int
+        self,
+        model: object,
+        feeds: object,
+        options: object,
+        *,
+        seconds: float,
+        processes: int,
+        progress: Progress | None = None,
     ) -> list[Samples]:
         self.asked.append((seconds, processes))
+        for share in (0.5, 1.0) if progress else ():
+            progress(share)
         within, over = self.measurements.pop(0)
         times = np.array([RUN_NS] * within + [RUN_NS + 1] * over, dtype=np.int64)
         shuffled = np.random.default_rng(len(self.asked)).permutation(times)
@@ -177,6 +187,13 @@ def test_it_measures_until_it_is_decided_but_three_times_at_most(
     assert found.share_high >= exact.high - 1e-9
     assert found.summary.samples == total
     assert found.summary.processes == PROCESSES * (repeats + 1)
+
+
+def test_a_repeat_is_more_of_the_same_work_to_those_who_watch() -> None:
+    told: list[float] = []
+    device, budget = Planted(*[(9550, 450)] * 3), Budget(max_latency_ms=2.0)
+    verify_latency(device, Path("engine.onnx"), [], CompileOptions(1), budget, progress=told.append)
+    assert told == pytest.approx([1 / 2, 1, 3 / 4, 1, 5 / 6, 1])
 
 
 def test_it_says_what_share_of_the_time_was_disturbed_and_leaves_no_run_out() -> None:

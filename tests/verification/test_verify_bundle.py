@@ -62,6 +62,20 @@ def test_a_latency_on_another_device_is_unverified(bundle: Path) -> None:
     assert verify_bundle(bundle, FakeDevice(), manifest=manifest, here=here).verdict is Verdict.MET
 
 
+def test_those_who_watch_hear_of_the_rows_and_then_of_the_processes(bundle: Path) -> None:
+    told: list[tuple[float, str]] = []
+    verify_bundle(
+        bundle,
+        FakeDevice(),
+        manifest=read_manifest(bundle),
+        progress=lambda share, text: told.append((share, text)),
+    )
+    rows = [(share, text) for share, text in told if text != "timed in fresh processes"]
+    assert rows[-1] == (0.0, "100 % of the rows answered")
+    assert {share for share, _ in rows} == {0.0}
+    assert [share for share, _ in told[len(rows) :]] == [0.2, 0.4, 0.6, 0.8, 1.0]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_found(bundle: Path, name: str) -> None:
     data = bytearray((bundle / name).read_bytes())

@@ -1,195 +1,77 @@
-"""The pictures of the page, as SVG that takes the page's colours and says its values when pointed at."""
+"""The pictures of one run, but for that of accuracy against latency."""
 
-import io
-import re
-from collections.abc import Callable, Sequence
-from functools import wraps
-from html import escape
+from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from compressor.records.architecture import Precision
 from compressor.records.bench import BatchLatency, LengthLatency
-from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint
-from compressor.records.results import LatencyResult, Report, Row
+from compressor.records.evidence import CostCurve, PartCost, TrainingCurve, TrialPoint
+from compressor.records.results import LatencyResult, Report
 from compressor.records.units import format_ms
-from compressor.report.drawing import STYLE
+from compressor.report.page.svg import GRID, INK, LIMIT, OURS, TEACHER, WIDTH, new_figure, styled, tip, upright
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-P = ParamSpec("P")
-
-# Stand-ins that `as_svg` replaces by the page's own colours, which change between light and dark.
-INK, GRID = "#010203", "#040506"
-WIDTH = 5.6  # inches: narrow enough that text can be read on a phone
-WIDEST_REM = 46
 SMOOTHED = 25  # reports of a training
-OURS, TEACHER, LIMIT, FORBIDDEN = "#12876f", "#8a6fc9", "#d1603d", "#d1603d"
-LAYOUT: dict[Any, Any] = {"axes.edgecolor": GRID, "grid.color": GRID, "axes.labelcolor": INK, "text.color": INK}
-LAYOUT |= {"font.size": 10.0, "xtick.color": INK, "ytick.color": INK, "axes.titlecolor": INK}
+# The sub-layer that a width is the width of.
+SUB_LAYERS: tuple[tuple[str, Literal["attention", "feed_forward"]], ...] = (
+    ("heads", "attention"),
+    ("neurons", "feed_forward"),
+)
+OUTLINE: dict[str, Any] = {"facecolor": "none", "edgecolor": TEACHER}
 
 
-def as_svg(figure: "Figure", *, name: str, description: str) -> str:
-    """The figure as one element to put into a page.
-
-    Args:
-        figure: Its artists whose gid begins with `tip:` say the rest of it when pointed at.
-        name: Makes its identifiers different from those of other figures.
-        description: For those who do not see it.
-    """
-    import matplotlib
-
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="tip:([^"]*)">', r"<g><title>\1</title>", svg)
-    svg = re.sub(r'(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    widest = f"max-width: {WIDEST_REM * figure.get_figwidth() / WIDTH:.0f}rem"
-    return svg.replace("<svg", f'<svg role="img" style="{widest}" aria-label="{escape(description, quote=True)}"', 1)
-
-
-def _panels(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
-
-
-def _styled(make: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
-    """Draws in the style of all pictures, with stand-ins for the page's colours."""
-
-    @wraps(make)
-    def drawn(*arguments: P.args, **more: P.kwargs) -> "Figure":
-        import matplotlib
-
-        with matplotlib.rc_context({**STYLE, **LAYOUT}):
-            return make(*arguments, **more)
-
-    return drawn
-
-
-def tip(text: str) -> str:
-    """The gid of an artist that says this when pointed at."""
-    return f"tip:{text}"
-
-
-@_styled
-def frontier(reports: Sequence[Report], evidence: Evidence) -> "Figure":
-    """Accuracy against latency: every model that was measured, the limits, and what no model can reach.
-
-    Of several runs of one teacher, the first shows it.
-    """
-    figure, (axes,) = _panels(WIDTH, 3.4)
-    first = reports[0]
-    shown = [
-        (row, row.name == report.chosen)
-        for report in reports
-        for row in report.rows
-        if report is first or row.name == report.chosen or report.teacher != first.teacher
-    ]
-    for place, (row, chosen) in enumerate(shown):
-        _dot(axes, row, OURS if chosen else TEACHER, above=place % 2 == 0)
-    axes.set_xscale("log")
-    for limit in {ms for report in reports if (ms := report.budget.max_latency_ms) is not None}:
-        _upright(axes, limit, "limit", LIMIT, dashed=True)
-    low, high = axes.get_xlim()
-    bound = evidence.lower_bound_ms
-    if bound is not None:
-        low = min(low, 0.7 * bound)
-        axes.axvspan(low, bound, color=FORBIDDEN, alpha=0.12, linewidth=0, gid=tip("no student is as fast as this"))
-    axes.set_xlim(low, 1.8 * high)
-    _plain_ticks(axes)
-    axes.set_xlabel("median latency, ms")
-    axes.set_ylabel(f"{first.task.metric}, points")
-    return figure
-
-
-def _upright(axes: "Axes", value_ms: float, name: str, colour: str, *, dashed: bool = False) -> None:
-    """A line at a latency, with its name beside its upper end."""
-    axes.axvline(
-        value_ms,
-        color=colour,
-        linestyle="--" if dashed else "-",
-        linewidth=1.2,
-        gid=tip(f"{name} {format_ms(value_ms)}"),
-    )
-    axes.annotate(
-        name,
-        (value_ms, 0.97),
-        xycoords=("data", "axes fraction"),
-        color=colour,
-        rotation=90,
-        ha="right",
-        va="top",
-        fontsize=8,
-    )
-
-
-def _plain_ticks(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _dot(axes: "Axes", row: Row, colour: str, *, above: bool) -> None:
-    errors = [[row.accuracy_points - row.accuracy_low], [row.accuracy_high - row.accuracy_points]]
-    axes.errorbar(row.p50_ms, row.accuracy_points, yerr=errors, color=colour, capsize=3, linewidth=1.2)
-    words = f"{row.name}: {row.accuracy_points:.2f} points, {format_ms(row.p50_ms)}"
-    axes.plot(row.p50_ms, row.accuracy_points, "o", color=colour, markersize=7, gid=tip(words))
-    place = (7, 5 if above else -13)  # neighbours do not write over each other
-    axes.annotate(row.name, (row.p50_ms, row.accuracy_points), xytext=place, textcoords="offset points", fontsize=9)
-
-
-@_styled
+@styled
 def shape(report: Report) -> "Figure":
-    """Heads and neurons of each layer, of the teacher and of what is left."""
+    """Heads and neurons of each layer, of the teacher and of what is left; hatched where products stay in float32."""
+    from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator
 
-    figure, panels = _panels(WIDTH, 2.6, columns=2)
+    figure, panels = new_figure(WIDTH, 2.6, columns=2)
     kept = report.architecture.layers if report.architecture else ()
     places = range(1, max(len(report.teacher_layers), len(kept)) + 1)
-    for panel, width in zip(panels, ("heads", "neurons"), strict=True):
-        for layers, colour, fill, name in (
-            (report.teacher_layers, TEACHER, "none", "teacher"),
-            (kept, OURS, OURS, "what ships"),
-        ):
-            for place, layer in enumerate(layers, 1):
-                value = getattr(layer, width)
-                label = name if place == 1 else None
-                panel.bar(
-                    place,
-                    value,
-                    0.7,
-                    facecolor=fill,
-                    edgecolor=colour,
-                    label=label,
-                    gid=tip(f"{name}, layer {place}: {value} {width}"),
-                )
+    for panel, (width, part) in zip(panels, SUB_LAYERS, strict=True):
+        for place, layer in enumerate(report.teacher_layers, 1):
+            value = getattr(layer, width)
+            panel.bar(place, value, 0.7, **OUTLINE, gid=tip(f"teacher, layer {place}: {value} {width}"))
+        for place, layer in enumerate(kept, 1):
+            value, precision = getattr(layer, width), report.precision_of(place - 1, part)
+            words = tip(f"what ships, layer {place}: {value} {width} in {precision}")
+            panel.bar(place, value, 0.7, **_look(precision, report.precision), gid=words)
         panel.set_xticks(list(places))
         panel.grid(visible=False, axis="x")
         panel.yaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("layer")
         panel.set_ylabel(width)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=9)
+    handles = [Patch(**OUTLINE, label="teacher")]
+    looks = ((precision, _look(precision, report.precision)) for precision in layer_precisions(report))
+    handles += [Patch(**look, label=f"what ships, {precision}") for precision, look in looks]
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9)
     return figure
 
 
-@_styled
+def layer_precisions(report: Report) -> list[Precision]:
+    """Those that sub-layers of what ships are in, each once, that of the most first."""
+    layers = report.architecture.layers if report.architecture else ()
+    found = {report.precision_of(place, part) for place in range(len(layers)) for _, part in SUB_LAYERS}
+    return sorted(found, key=lambda precision: precision != report.precision)
+
+
+def _look(precision: Precision, usual: Precision) -> dict[str, Any]:
+    """Of a bar: filled, and hatched where it is not in the precision of the others."""
+    if precision == usual:
+        return {"facecolor": OURS, "edgecolor": OURS}
+    return {"facecolor": "none", "edgecolor": OURS, "hatch": "////"}
+
+
+@styled
 def parts(costs: Sequence[PartCost]) -> "Figure":
     """Where the time goes."""
-    figure, (axes,) = _panels(WIDTH, 0.6 + 0.24 * len(costs))
+    figure, (axes,) = new_figure(WIDTH, 0.6 + 0.24 * len(costs))
     whole = sum(cost.cost_us for cost in costs)
     for place, cost in enumerate(costs):
         words = f"{cost.name}: {cost.cost_us:.1f} us, {100 * cost.cost_us / whole:.0f} %"
@@ -201,10 +83,10 @@ def parts(costs: Sequence[PartCost]) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def trials(points: Sequence[TrialPoint]) -> "Figure":
     """Predicted against measured."""
-    figure, (axes,) = _panels(0.7 * WIDTH, 3.2)
+    figure, (axes,) = new_figure(0.7 * WIDTH, 3.2)
     ends = [value for point in points for value in (point.predicted_ms, point.measured_ms)]
     low, high = 0.9 * min(ends), 1.1 * max(ends)
     axes.plot([low, high], [low, high], color=GRID, linewidth=1)
@@ -216,10 +98,10 @@ def trials(points: Sequence[TrialPoint]) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def trainings(found: Sequence[TrainingCurve]) -> "Figure":
     """Loss against steps, the smoothed one in front."""
-    figure, (axes,) = _panels(WIDTH, 2.8)
+    figure, (axes,) = new_figure(WIDTH, 2.8)
     for colour, curve in zip(cycle((OURS, TEACHER, LIMIT)), found, strict=False):
         losses = np.array(curve.losses)
         axes.plot(curve.steps, losses, color=colour, alpha=0.25, linewidth=0.8)
@@ -235,10 +117,10 @@ def trainings(found: Sequence[TrainingCurve]) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def runs(latency: LatencyResult) -> "Figure":
     """All runs of the verification."""
-    figure, (axes,) = _panels(WIDTH, 2.5)
+    figure, (axes,) = new_figure(WIDTH, 2.5)
     found = latency.histogram
     if found is None:
         raise ValueError("the report has no histogram")
@@ -248,9 +130,9 @@ def runs(latency: LatencyResult) -> "Figure":
     summary = latency.summary
     for name, value in (("p50", summary.p50_ms), ("p95", summary.p95_ms), ("p99", summary.p99_ms)):
         if value <= edges[-1]:
-            _upright(axes, value, name, TEACHER)
+            upright(axes, value, name, TEACHER)
     if latency.limit_ms is not None:
-        _upright(axes, latency.limit_ms, "limit", LIMIT, dashed=True)
+        upright(axes, latency.limit_ms, "limit", LIMIT, dashed=True)
     axes.set_yscale("symlog", linthresh=10)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("ms")
@@ -258,10 +140,10 @@ def runs(latency: LatencyResult) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def shapes(lengths: Sequence[LengthLatency], batches: Sequence[BatchLatency]) -> "Figure":
     """Rows as long as they are beside the same rows padded; rows per second of batches."""
-    figure, (left, right) = _panels(WIDTH, 2.6, columns=2)
+    figure, (left, right) = new_figure(WIDTH, 2.6, columns=2)
     for place, part in enumerate(lengths):
         span = f"{part.shortest} to {part.longest} tokens, {100 * part.share:.0f} % of the rows"
         for side, colour, name, value_ms in (
@@ -295,12 +177,12 @@ def shapes(lengths: Sequence[LengthLatency], batches: Sequence[BatchLatency]) ->
     return figure
 
 
-@_styled
+@styled
 def curves(found: Sequence[CostCurve]) -> "Figure":
     """The table: what each op costs at each width."""
     columns = 2
     rows = -(-len(found) // columns)
-    figure, panels = _panels(WIDTH, 2.2 * rows, rows, columns)
+    figure, panels = new_figure(WIDTH, 2.2 * rows, rows, columns)
     for panel, curve in zip(panels, found, strict=False):
         panel.errorbar(curve.widths, curve.costs_us, curve.errors_us, color=OURS, marker="o", markersize=3, capsize=2)
         for width, cost in zip(curve.widths, curve.costs_us, strict=True):

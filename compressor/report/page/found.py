@@ -9,6 +9,7 @@ from compressor.records.evidence import Evidence
 from compressor.records.family import FAMILY_FILE, Family
 from compressor.records.results import Report
 from compressor.records.serial import load
+from compressor.report.comparing import Run
 from compressor.report.page.answers import Answers, read_answers
 
 
@@ -17,20 +18,18 @@ class Found:
     """In one folder.
 
     Attributes:
-        reports: One, or one for each of several limits.
-        evidence: Of the first.
+        runs: One, or one for each of several limits that were feasible.
         bundle: Of the first.
     """
 
-    reports: tuple[Report, ...]
-    evidence: Evidence
+    runs: tuple[Run, ...]
     bundle: Path
 
     @property
-    def answers(self) -> Answers | None:
-        """Of the first, read only where they are shown; None where they have no classes."""
+    def answers(self) -> Answers:
+        """Of the first, read only where they are shown."""
         data = EvaluationData.load(self.bundle / EVALUATION)
-        return read_answers(data, self.reports[0].task, self.bundle / "tokenizer.json")
+        return read_answers(data, self.runs[0].report.task, self.bundle / "tokenizer.json")
 
 
 def find(folder: Path) -> Found:
@@ -43,20 +42,22 @@ def find(folder: Path) -> Found:
         return _of_family(folder)
     if (folder / "prepare.json").exists():
         return _of_run(folder)
-    return _of_bundle(folder)
+    return _of_bundle(folder, folder.resolve().name)
 
 
-def _of_bundle(folder: Path) -> Found:
-    return Found((load(Report, folder / REPORT),), _evidence(folder), folder)
+def _of_bundle(bundle: Path, name: str) -> Found:
+    return Found((_run(bundle, name, load(Report, bundle / REPORT)),), bundle)
 
 
 def _of_family(folder: Path) -> Found:
-    members = [member for member in load(Family, folder / FAMILY_FILE).members if member.report and member.bundle]
+    members = [
+        (folder / member.bundle, member.report)
+        for member in load(Family, folder / FAMILY_FILE).members
+        if member.bundle and member.report
+    ]
     if not members:
         raise InputError(f"{folder}: none of its limits was feasible, so there is nothing to show")
-    reports = tuple(member.report for member in members if member.report)
-    first = folder / str(members[0].bundle)
-    return Found(reports, _evidence(first), first)
+    return Found(tuple(_run(bundle, bundle.name, report) for bundle, report in members), members[0][0])
 
 
 def _of_run(folder: Path) -> Found:
@@ -68,10 +69,10 @@ def _of_run(folder: Path) -> Found:
             f"{folder}: this run has not come to its report; finished: {', '.join(r.stem for r in records)}. The "
             "command that began it goes on"
         )
-    return _of_bundle(folder / path.stem.replace("report", "bundle", 1))
+    return _of_bundle(folder / path.stem.replace("report", "bundle", 1), folder.resolve().name)
 
 
-def _evidence(bundle: Path) -> Evidence:
-    """Bundles of older versions have none."""
+def _run(bundle: Path, name: str, report: Report) -> Run:
+    """Bundles of older versions have no evidence."""
     path = bundle / EVIDENCE
-    return load(Evidence, path) if path.exists() else Evidence()
+    return Run(name, report, load(Evidence, path) if path.exists() else Evidence(), str(bundle))

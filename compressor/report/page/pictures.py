@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compressor.records.architecture import Architecture
+from compressor.records.bench import LengthLatency, share_left_out
 from compressor.records.evidence import Evidence
 from compressor.records.results import Report
 from compressor.records.units import format_ms
+from compressor.report.comparing import Run
 from compressor.report.page import figures
+from compressor.report.page.frontier import frontier, frontier_of
+from compressor.report.page.svg import as_svg
 from compressor.report.shapes import LENGTHS_HEADER, batch_cells, length_cells
 
 if TYPE_CHECKING:
@@ -33,14 +38,33 @@ class Picture:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def pictures(reports: Sequence[Report], evidence: Evidence) -> Iterator[Picture]:
-    """Of one run all that it has something for; of several one that shows them side by side."""
-    yield _frontier(reports, evidence)
-    if len(reports) == 1:
-        for make in (_shape, _parts, _runs, _shapes, _trainings, _trials, _curves):
-            found = make(reports[0], evidence)
-            if found is not None:
-                yield found
+def pictures(report: Report, evidence: Evidence) -> Iterator[Picture]:
+    """All that one run has something for."""
+    yield compared([Run("", report, evidence)])
+    for make in (_shape, _parts, _runs, _shapes, _trainings, _trials, _curves):
+        found = make(report, evidence)
+        if found is not None:
+            yield found
+
+
+def compared(runs: Sequence[Run]) -> Picture:
+    """Accuracy and latency, of one run or of several beside each other."""
+    found = frontier_of(runs)
+    return _picture(
+        "Accuracy and latency",
+        found.caption,
+        lambda: frontier(found),
+        ("model", "accuracy", "p95", "beaten by no other in both"),
+        tuple(
+            (
+                point.name,
+                f"{point.row.accuracy_points:.2f}",
+                format_ms(point.row.p95_ms),
+                "yes" if point in found.front else "-",
+            )
+            for point in found.points
+        ),
+    )
 
 
 def _picture(
@@ -50,39 +74,46 @@ def _picture(
     header: tuple[str, ...] = (),
     rows: Iterator[tuple[str, ...]] | tuple[tuple[str, ...], ...] = (),
 ) -> Picture:
-    svg = figures.as_svg(figure(), name=title.lower().replace(" ", "-"), description=f"{title}. {text}")
+    svg = as_svg(figure(), name=title.lower().replace(" ", "-"), description=f"{title}. {text}")
     return Picture(title, text, svg, header, tuple(rows))
-
-
-def _frontier(reports: Sequence[Report], evidence: Evidence) -> Picture:
-    return _picture(
-        "Accuracy and latency",
-        "Each model at its median latency with the 95 % interval of its accuracy. The dashed line is the limit; in "
-        "the shaded part no student is fast enough.",
-        lambda: figures.frontier(reports, evidence),
-    )
 
 
 def _shape(report: Report, evidence: Evidence) -> Picture | None:
     del evidence
-    if report.architecture is None or not report.teacher_layers:
+    shape = report.architecture
+    if shape is None or not report.teacher_layers:
         return None
     return _picture(
         "What is left of the teacher",
-        f"Heads and neurons of each layer; all products in {report.precision_in_words}.",
+        _shape_words(report, shape),
         lambda: figures.shape(report),
-        ("layer", "heads", "of", "neurons", "of"),
-        _layer_rows(report),
+        ("layer", "heads", "teacher's heads", "attention in", "neurons", "teacher's neurons", "feed-forward in"),
+        _layer_rows(report, shape),
     )
 
 
-def _layer_rows(report: Report) -> Iterator[tuple[str, ...]]:
-    kept = report.architecture.layers if report.architecture else ()
-    for index in range(max(len(kept), len(report.teacher_layers))):
-        ours = kept[index] if index < len(kept) else None
-        theirs = report.teacher_layers[index] if index < len(report.teacher_layers) else None
-        cells_of = [str(getattr(x, w)) if x else "-" for w in ("heads", "neurons") for x in (ours, theirs)]
-        yield (str(index + 1), *cells_of)
+def _shape_words(report: Report, shape: Architecture) -> str:
+    """Widths, and what the bars do not say."""
+    parts = [f"Heads and neurons of each layer; hidden width {shape.hidden}; products in {report.precision_in_words}."]
+    if len(figures.layer_precisions(report)) > 1:
+        parts.append("Hatched: in fp32.")
+    if outside := [name for name in report.kept if not name.startswith("layer")]:
+        parts.append(f"Outside the layers in fp32: {', '.join(outside)}.")
+    if shape.word_rank is not None:
+        parts.append(f"The word table is factorised: {shape.word_rank} numbers per word, which a product widens.")
+    return " ".join(parts)
+
+
+def _layer_rows(report: Report, shape: Architecture) -> Iterator[tuple[str, ...]]:
+    for index in range(max(len(shape.layers), len(report.teacher_layers))):
+        ours, theirs = (
+            layers[index] if index < len(layers) else None for layers in (shape.layers, report.teacher_layers)
+        )
+        cells = [str(index + 1)]
+        for width, part in figures.SUB_LAYERS:
+            cells += [str(getattr(layer, width)) if layer else "-" for layer in (ours, theirs)]
+            cells.append(str(report.precision_of(index, part)) if ours and getattr(ours, width) else "-")
+        yield tuple(cells)
 
 
 def _parts(report: Report, evidence: Evidence) -> Picture | None:
@@ -120,12 +151,19 @@ def _shapes(report: Report, evidence: Evidence) -> Picture | None:
     return _picture(
         "Other lengths and batches",
         "Rows of the evaluation data in buckets of rising length, one at a time, as long as they are and padded to "
-        f"the longest of their bucket; batches at the promised length, {report.workload.sequence_length} tokens."
+        f"the longest of their bucket{_left_out(evidence.lengths)}; batches at the promised length, "
+        f"{report.workload.sequence_length} tokens."
         + (" The engine itself fills inputs up to the next of its lengths." if report.options.shapes else ""),
         lambda: figures.shapes(evidence.lengths, evidence.batches),
         ("tokens or batch", "share of the rows, or rows/s", *LENGTHS_HEADER[2:]),
         _shape_rows(evidence),
     )
+
+
+def _left_out(lengths: Sequence[LengthLatency]) -> str:
+    """That the series ended before the longest rows, where it did."""
+    share = share_left_out(lengths)
+    return f" (longer rows, {100 * share:.1f} % of all, were left out: they take too long)" if share else ""
 
 
 def _shape_rows(evidence: Evidence) -> Iterator[tuple[str, ...]]:

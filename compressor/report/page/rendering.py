@@ -9,42 +9,54 @@ from compressor.errors import UnavailableError
 from compressor.records.evidence import Evidence
 from compressor.records.results import Report
 from compressor.records.units import format_seconds
+from compressor.report.command import shell_text
+from compressor.report.comparing import COMPARISON_HEADER, Run, comparison_cells, differences
 from compressor.report.page.answers import Answers
-from compressor.report.page.pictures import pictures
+from compressor.report.page.pictures import compared, pictures
+from compressor.report.page.sorting import sort_value
 from compressor.report.table import HEADER, cells, promises, provenance, verdict_line
-
-MOST_CLASSES = 12  # of a confusion matrix that can be read
 
 
 def render_page(report: Report, evidence: Evidence, answers: Answers | None) -> str:
-    """The page of one run.
+    """The page of one run; without answers where there is no evaluation data.
 
     Raises:
         UnavailableError: What draws and lays out is not installed.
     """
-    return _render("page.html", report=report, answers=answers, **_common([report], evidence, answers))
-
-
-def render_comparison(reports: Sequence[Report], evidence: Evidence) -> str:
-    """Runs side by side: their promises, their tables, one picture of all.
-
-    Raises:
-        UnavailableError: What draws and lays out is not installed.
-    """
-    return _render("comparison.html", reports=reports, **_common(reports, evidence, None))
-
-
-def _common(reports: Sequence[Report], evidence: Evidence, answers: Answers | None) -> dict[str, Any]:
     _check_installed()
+    return _render("page.html", told=_told(report), pictures=list(pictures(report, evidence)), answers=answers)
+
+
+def render_comparison(runs: Sequence[Run]) -> str:
+    """Runs side by side: what they differ in, their promises, their tables, one picture of all.
+
+    Args:
+        runs: Under names that differ.
+
+    Raises:
+        UnavailableError: What draws and lays out is not installed.
+    """
+    _check_installed()
+    return _render(
+        "comparison.html",
+        runs=[{"name": run.name, "folder": run.folder, "told": _told(run.report)} for run in runs],
+        picture=compared(runs),
+        header=COMPARISON_HEADER,
+        rows=comparison_cells(runs),
+        differences=list(differences(runs)),
+    )
+
+
+def _told(report: Report) -> dict[str, Any]:
+    """A report in words."""
     return {
-        "pictures": list(pictures(reports, evidence)),
+        "report": report,
+        "verdict": verdict_line(report),
+        "promises": promises(report),
         "header": HEADER,
-        "verdicts": [verdict_line(report) for report in reports],
-        "cells": [cells(report) for report in reports],
-        "promises": [promises(report) for report in reports],
-        "provenance": [provenance(report) for report in reports],
-        "command": [command(report) for report in reports],
-        "confusion": answers is not None and len(answers.labels) <= MOST_CLASSES,
+        "cells": cells(report),
+        "command": shell_text(report.command),
+        "provenance": provenance(report),
     }
 
 
@@ -56,6 +68,7 @@ def _render(template: str, **values: Any) -> str:
         loader=DictLoader(sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["seconds"] = format_seconds
+    environment.filters["sort_value"] = sort_value
     return environment.get_template(template).render(**values, style=_read("page.css"), script=_read("page.js"))
 
 
@@ -70,14 +83,3 @@ def _check_installed() -> None:
                 f"the page needs {name}, which is not installed: pip install 'compressor[report]'; --format md and "
                 "--format json need nothing"
             )
-
-
-def command(report: Report) -> str:
-    """What gives such a bundle again."""
-    budget, shape = report.budget, report.workload
-    flags = [f"--teacher {report.teacher}", f"--data {report.data}", f"--target {report.target}"]
-    if budget.max_latency_ms is not None:
-        flags += [f"--max-latency {budget.max_latency_ms:g}ms", f"--percentile {budget.percentile:g}"]
-    flags.append(f"--max-accuracy-drop {budget.max_accuracy_drop_points:g}")
-    flags += [f"--batch {shape.batch}", f"--sequence-length {shape.sequence_length}", f"--threads {shape.threads}"]
-    return " \\\n    ".join(["compressor compress", *flags, f"--seed {report.seed}", "--output bundle"])
