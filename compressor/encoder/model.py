@@ -1,9 +1,11 @@
-"""The canonical encoder: embeddings, layers, head; as a torch module and as an ONNX model."""
+"""The canonical encoder: embeddings, layers (or searched cells), head; as a torch module and as an ONNX model."""
 
 import onnx
+import torch
 from torch import Tensor, nn
 
 from compressor.encoder.attention import Attention
+from compressor.encoder.cells import CellStack
 from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additive_mask
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
@@ -36,6 +38,7 @@ class Encoder(nn.Module):
         self.architecture = check_architecture(architecture)
         self.embeddings = Embeddings(architecture)
         self.layers = nn.ModuleList(EncoderLayer(architecture, layer) for layer in architecture.layers)
+        self.cells = CellStack(architecture, architecture.cells) if architecture.cells else None
         self.head: Head | TokenHead = (TokenHead if architecture.per_token else Head)(architecture)
 
     @property
@@ -52,6 +55,9 @@ class Encoder(nn.Module):
             type_ids: int64 [batch, length]; None = all 0.
         """
         x = self.embeddings(ids, type_ids)
+        if self.cells is not None:
+            answers: Tensor = self.head(self.cells(x, torch.ones_like(ids) if mask is None else mask))
+            return answers
         return self.from_layer(0, x, None if mask is None else additive_mask(mask))
 
     def from_layer(self, start: int, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -88,9 +94,12 @@ class Encoder(nn.Module):
         graph = GraphBuilder()
         ids, mask, *types = (graph.input(name, INT64, ["batch", "length"]) for name in self.inputs)
         x = self.embeddings.emit(graph, ids, types[0] if types else None)
-        additive = emit_additive_mask(graph, mask)
-        for index in range(len(self.layers)):
-            x = self._emit_layer(graph, index, x, additive)
+        if self.cells is not None:
+            x = self.cells.emit(graph, x, mask)
+        else:
+            additive = emit_additive_mask(graph, mask)
+            for index in range(len(self.layers)):
+                x = self._emit_layer(graph, index, x, additive)
         rows = ["batch", "length"] if self.architecture.per_token else ["batch"]
         graph.output(self.head.emit(graph, x), FLOAT, [*rows, self.architecture.classes])
         return graph.build("encoder")

@@ -1,0 +1,107 @@
+"""A stack of cells in the place of layers: torch and ONNX; see `compressor.records.cells`."""
+
+from difflib import get_close_matches
+from typing import cast
+
+from torch import Tensor, nn
+
+from compressor.encoder.aggregations import AGGREGATIONS
+from compressor.encoder.arrays import array
+from compressor.encoder.blocks import BLOCKS, Block, MaskNames, Masks
+from compressor.encoder.graph import GraphBuilder
+from compressor.errors import InputError
+from compressor.records.architecture import Architecture
+from compressor.records.cells import Cells, Node
+
+
+def make_block(name: str, architecture: Architecture) -> Block:
+    """A block or an aggregation with random weights.
+
+    Raises:
+        InputError: There is none of that name; or it cannot have that width.
+    """
+    every = {**BLOCKS, **AGGREGATIONS}
+    if name not in every:
+        near = get_close_matches(name, every, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(every)}"
+        raise InputError(f"expected a block or an aggregation, got {name!r}; {hint}")
+    return every[name](architecture)
+
+
+class Join(nn.Module):
+    """A node: norm(sum of what its edges bring)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.norm_epsilon)
+
+    def forward(self, brought: list[Tensor]) -> Tensor:
+        """Each [batch, length, hidden], at least one."""
+        normed: Tensor = self.norm(sum(brought[1:], brought[0]))
+        return normed
+
+    def emit(self, graph: GraphBuilder, brought: list[str], name: str) -> str:
+        """The same in ONNX; returns the name of the result."""
+        total = brought[0]
+        for number, other in enumerate(brought[1:], 1):
+            total = graph.node("Add", [total, other], f"{name}.sum{number}")
+        return graph.layer_norm(total, array(self.norm.weight), array(self.norm.bias), self.norm.eps, f"{name}.norm")
+
+
+class Cell(nn.Module):
+    """[batch, length, hidden] -> the same."""
+
+    def __init__(self, architecture: Architecture, nodes: tuple[Node, ...]) -> None:
+        super().__init__()
+        self.nodes = nodes
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(make_block(edge.block, architecture) for edge in node) for node in nodes
+        )
+        self.joins = nn.ModuleList(Join(architecture) for _ in nodes)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """`mask`: int64 [batch, length], 1 = token."""
+        masks, states = Masks(mask, x.dtype), [x]
+        for node, blocks, join in zip(self.nodes, self.blocks, self.joins, strict=True):
+            pairs = zip(node, cast(nn.ModuleList, blocks), strict=True)
+            states.append(join([block(states[edge.source], masks) for edge, block in pairs]))
+        return states[-1]
+
+    def emit(self, graph: GraphBuilder, x: str, masks: MaskNames, name: str) -> str:
+        """The same in ONNX; returns the name of the result, which is that of the last norm."""
+        states = [x]
+        for number, node in enumerate(self.nodes, 1):
+            brought = [
+                self.block(number, place).emit(
+                    graph, states[edge.source], masks, f"{name}.{number}.{place}.{edge.block}"
+                )
+                for place, edge in enumerate(node)
+            ]
+            states.append(cast(Join, self.joins[number - 1]).emit(graph, brought, f"{name}.{number}"))
+        return states[-1]
+
+    def block(self, number: int, place: int) -> Block:
+        """Of an edge: its node, from 1, and its place there."""
+        return cast(Block, cast(nn.ModuleList, self.blocks[number - 1])[place])
+
+
+class CellStack(nn.Module):
+    """Cells one after the other, and the aggregation: [batch, length, hidden] -> [batch, 1, hidden], or all tokens."""
+
+    def __init__(self, architecture: Architecture, cells: Cells) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(Cell(architecture, cells.nodes) for _ in range(cells.stacked))
+        self.aggregation = make_block(cells.aggregation, architecture) if cells.aggregation else None
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """`mask`: int64 [batch, length], 1 = token."""
+        for cell in self.cells:
+            x = cell(x, mask)
+        return x if self.aggregation is None else self.aggregation(x, Masks(mask, x.dtype))
+
+    def emit(self, graph: GraphBuilder, x: str, mask: str) -> str:
+        """The same in ONNX; `mask` is the int64 input. Returns the name of the result."""
+        masks = MaskNames(graph, mask)
+        for number, cell in enumerate(self.cells):
+            x = cast(Cell, cell).emit(graph, x, masks, f"cell{number}")
+        return x if self.aggregation is None else self.aggregation.emit(graph, x, masks, "aggregation")
