@@ -55,7 +55,9 @@ def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: A
 
     Without a shape the model is the teacher itself, and so is its config.
     """
-    student = config if shape is None else {**config, "num_hidden_layers": len(shape.layers)}
+    student = config
+    if shape is not None:
+        student = {**config, "num_hidden_layers": shape.cells.stacked if shape.cells else len(shape.layers)}
     (folder / "config.json").write_text(json.dumps(student, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in TOKENIZER_FILES:
         if (teacher / name).exists():

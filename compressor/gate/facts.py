@@ -10,7 +10,6 @@ import onnx
 from compressor.errors import InputError
 from compressor.export import MODEL, tokenizer_bytes
 from compressor.gate.measuring import Side
-from compressor.records.architecture import layers_in_words
 from compressor.records.gate import EngineFacts
 
 # Kind of product -> type of its operands.
@@ -32,7 +31,7 @@ def engine_facts(side: Side) -> EngineFacts:
         raise InputError(f"{folder / MODEL} has no matrix products that could be compared; export the bundle again")
     return EngineFacts(
         engine_digest=manifest.files[manifest.engine],
-        architecture=None if architecture is None else layers_in_words(architecture.layers),
+        architecture=None if architecture is None else architecture.in_words,
         precision=str(manifest.precision),
         workload=manifest.workload,
         operations=operations,

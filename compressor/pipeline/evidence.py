@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from compressor.encoder import IDENTITY
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
@@ -57,12 +58,24 @@ def _trainings(bench: Workbench) -> Iterator[TrainingCurve]:
 def _parts(table: LatencyTable, shape: Architecture) -> Iterator[PartCost]:
     """Every op with its layer's number."""
     share = table.calibration.uncached_share(model_bytes(table, shape))
-    layers = enumerate(shape.layers, 1)
-    places = ["", *(f"layer {i}: " for i, layer in layers for width in (layer.heads, layer.neurons) if width)]
-    for place, op in zip(places, operations(shape, table.precision), strict=True):
+    for place, op in zip(_places(shape), operations(shape, table.precision), strict=True):
         width = f", {op.width} {UNITS[op.kind]}" if op.width else ""
         cost = table.calibration.scale * table.cost(op, share).value_us
         yield PartCost(f"{place}{op_name(op)}{width}", cost)
+
+
+def _places(shape: Architecture) -> Iterator[str]:
+    """Where each op is."""
+    yield ""
+    for number, layer in enumerate(shape.layers, 1):
+        yield from (f"layer {number}: " for width in (layer.heads, layer.neurons) if width)
+    if shape.cells is None:
+        return
+    for number in range(1, shape.cells.stacked + 1):
+        for place, node in enumerate(shape.cells.nodes, 1):
+            blocks = [edge for edge in node if edge.block != IDENTITY]
+            yield from (f"cell {number}, node {place}: " for _ in (*blocks, "join"))
+    yield from ("",) if shape.cells.aggregation else ()
 
 
 def _curves(table: LatencyTable) -> Iterator[CostCurve]:

@@ -91,6 +91,11 @@ class Architecture:
             return len(self.layers)
         return max((index for index, layer in enumerate(self.layers) if layer.heads), default=0)
 
+    @property
+    def in_words(self) -> str:
+        """`4/192 0/96`: heads and neurons of each layer; or its cells."""
+        return layers_in_words(self.layers) if self.cells is None else str(self.cells)
+
     def with_layers(self, layers: tuple[Layer, ...]) -> "Architecture":
         """The same encoder with other layers; layers with nothing left are dropped."""
         return replace(self, layers=tuple(layer for layer in layers if layer.heads or layer.neurons))

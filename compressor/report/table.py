@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from compressor.records.architecture import layers_in_words
 from compressor.records.latency import LatencySummary
 from compressor.records.promise import Verdict
 from compressor.records.results import COMPILED, EAGER, Report, Row
@@ -95,7 +94,9 @@ def verdict_line(report: Report) -> str:
 def _widths(report: Report) -> str:
     if report.architecture is None:
         return "as exported (its family has no adapter)"
-    return f"heads/neurons per layer {layers_in_words(report.architecture.layers) or 'none'}"
+    if report.architecture.cells is not None:
+        return f"cells {report.architecture.in_words}"
+    return f"heads/neurons per layer {report.architecture.in_words or 'none'}"
 
 
 def markdown(report: Report) -> str:

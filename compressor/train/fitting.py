@@ -78,7 +78,7 @@ class FittingJob:
             raise BorderError(f"{self.targets}: expected {expected} targets for {self.tokens}, found {len(targets)}")
         scale = _scale(self.architecture.kind, tokens, targets)
         step = _FittingStep(tokens, targets, self.loss, self.pad_id, scale, per_token=self.architecture.per_token)
-        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.layers)
+        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.cells or model.layers)
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ class DynamicRouting(Block):
 
     def forward(self, x: Tensor, masks: Masks) -> Tensor:
         """See `Block`."""
-        votes, mask = self.votes(x), masks.additive[:, 0]
+        votes, mask = self.votes(x), masks.additive[:, 0].to(x.dtype)
         agreement = torch.zeros_like(mask)  # [batch, 1, length]
         for iteration in range(ITERATIONS):
             capsule = squash((agreement + mask).softmax(-1) @ votes)
@@ -41,15 +41,16 @@ class DynamicRouting(Block):
         votes = graph.product(x, array(self.votes.weight).T, f"{name}.votes")
         columns = graph.node("Transpose", [votes], f"{name}.columns", perm=[0, 2, 1])
         agreement = graph.node("Squeeze", [masks.additive, graph.constant([1], f"{name}.axis")], f"{name}.mask")
-        capsule = ""
-        for iteration in range(ITERATIONS):
+        for iteration in range(ITERATIONS - 1):
             part = f"{name}.{iteration}"
-            weights = graph.node("Softmax", [agreement], f"{part}.weights")
-            capsule = _emit_squash(graph, graph.node("MatMul", [weights, votes], f"{part}.sum"), part)
-            if iteration < ITERATIONS - 1:
-                agreed = graph.node("MatMul", [capsule, columns], f"{part}.agreed")
-                agreement = graph.node("Add", [agreement, agreed], f"{part}.agreement")
-        return capsule
+            capsule = self._emit_capsule(graph, agreement, votes, part, f"{part}.capsule")
+            agreed = graph.node("MatMul", [capsule, columns], f"{part}.agreed")
+            agreement = graph.node("Add", [agreement, agreed], f"{part}.agreement")
+        return self._emit_capsule(graph, agreement, votes, f"{name}.last", name)
+
+    def _emit_capsule(self, graph: GraphBuilder, agreement: str, votes: str, part: str, name: str) -> str:
+        weights = graph.node("Softmax", [agreement], f"{part}.weights")
+        return _emit_squash(graph, graph.node("MatMul", [weights, votes], f"{part}.sum"), part, name)
 
     def operations(self, length: int) -> int:
         """See `Block`."""
@@ -62,10 +63,9 @@ def squash(s: Tensor) -> Tensor:
     return s * (square + TINY).sqrt() / (1 + square)
 
 
-def _emit_squash(graph: GraphBuilder, s: str, name: str) -> str:
-    square = graph.node("ReduceSumSquare", [s, graph.constant([-1], f"{name}.axis")], f"{name}.square")
-    root = graph.node(
-        "Sqrt", [graph.node("Add", [square, graph.constant(TINY, f"{name}.tiny")], f"{name}.safe")], f"{name}.root"
-    )
-    whole = graph.node("Add", [square, graph.constant(1.0, f"{name}.one")], f"{name}.whole")
-    return graph.node("Mul", [s, graph.node("Div", [root, whole], f"{name}.factor")], f"{name}.capsule")
+def _emit_squash(graph: GraphBuilder, s: str, part: str, name: str) -> str:
+    square = graph.node("ReduceSumSquare", [s, graph.constant([-1], f"{part}.axis")], f"{part}.square")
+    safe = graph.node("Add", [square, graph.constant(TINY, f"{part}.tiny")], f"{part}.safe")
+    whole = graph.node("Add", [square, graph.constant(1.0, f"{part}.one")], f"{part}.whole")
+    factor = graph.node("Div", [graph.node("Sqrt", [safe], f"{part}.root"), whole], f"{part}.factor")
+    return graph.node("Mul", [s, factor], name)
