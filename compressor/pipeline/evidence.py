@@ -7,7 +7,7 @@ from itertools import groupby
 from compressor.encoder import IDENTITY
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
-from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
+from compressor.records.architecture import Architecture, OpKey
 from compressor.records.evidence import (
     TRAINING,
     CostCurve,
@@ -18,8 +18,10 @@ from compressor.records.evidence import (
     check_evidence,
 )
 from compressor.records.latency import LatencyTable, TableEntry
+from compressor.records.serial import from_dict
 from compressor.records.stages import Candidate, Comparison, Prepared
 from compressor.report.latency import UNITS, op_name
+from compressor.search import Solution
 
 
 def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, comparison: Comparison) -> Evidence:
@@ -44,8 +46,8 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, compariso
 
 def _trials(bench: Workbench) -> Iterator[TrialPoint]:
     for line in bench.run.measurements("search", "trial"):
-        layers = [Layer(**layer) for layer in line["solution"]["widths"]]
-        yield TrialPoint(layers_in_words(layers), line["predicted_ms"], line["latency"]["p50_ms"])
+        solution = from_dict(Solution, line["solution"])
+        yield TrialPoint(solution.in_words, line["predicted_ms"], line["latency"]["p50_ms"])
 
 
 def _trainings(bench: Workbench) -> Iterator[TrainingCurve]:

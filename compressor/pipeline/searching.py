@@ -10,7 +10,7 @@ from compressor.pipeline.sizes import shipped_bytes
 from compressor.pipeline.stages import source_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.architecture import Architecture, Precision, layers_in_words
+from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Confirmed, Finalists, Source, check_finalists
@@ -112,7 +112,7 @@ def _problem(bench: Workbench, stem: Stem, limit_us: float) -> SearchProblem:
     problem = SearchProblem(source, stem.space, stem.table, limit_us)
     if bench.request.budget.max_size_bytes is None:
         return problem
-    rest = shipped_bytes(bench, source, stem.table.precision) - problem.layer_bytes(source.layers)
+    rest = shipped_bytes(bench, source, stem.table.precision) - problem.layer_bytes(source)
     return replace(problem, most_bytes=SIZE_USED * bench.request.budget.max_size_bytes - rest)
 
 
@@ -147,7 +147,7 @@ def _reporter(bench: Workbench, source: Architecture) -> Callable[[Trial], None]
     def report(trial: Trial) -> None:
         bench.run.measured("search", "trial", trial)
         bench.observer.note(
-            f"built {layers_in_words(trial.solution.widths)}: predicted "
+            f"built {trial.solution.in_words}: predicted "
             f"{format_ms(trial.predicted_ms)}, measured {format_ms(trial.latency.p50_ms)}; "
             f"{format_ms(trial.reached_ms)} with the planned tail"
         )

@@ -132,4 +132,5 @@ def _none_kept(limit_ms: float, closest: Trial) -> InfeasibleError:
 
 def _same(kept: Trial, trial: Trial) -> bool:
     """The search has come back to what it had: another round would change nothing."""
-    return kept is not trial and kept.solution.widths == trial.solution.widths
+    a, b = kept.solution, trial.solution
+    return kept is not trial and (a.widths, a.cells) == (b.widths, b.cells)

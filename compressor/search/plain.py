@@ -88,7 +88,9 @@ def _best(problem: SearchProblem, solutions: Iterator[Solution]) -> Solution:
 
 def _fits(problem: SearchProblem, solution: Solution) -> bool:
     within = solution.cost_us <= problem.limit_us
-    return within and (problem.most_bytes == math.inf or problem.layer_bytes(solution.widths) <= problem.most_bytes)
+    return within and (
+        problem.most_bytes == math.inf or problem.layer_bytes(problem.shape_of(solution)) <= problem.most_bytes
+    )
 
 
 def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution]:

@@ -24,9 +24,9 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
         InfeasibleError: There is none.
     """
     found = search_cached(problem, search)
-    if problem.layer_bytes(found.widths) <= problem.most_bytes:
+    if problem.layer_bytes(problem.shape_of(found)) <= problem.most_bytes:
         return found
-    price = max(found.damage, 1e-9) / problem.layer_bytes(found.widths)
+    price = max(found.damage, 1e-9) / problem.layer_bytes(problem.shape_of(found))
     best = None
     for _ in range(DOUBLINGS):
         best = _at(problem, search, price)
@@ -54,6 +54,6 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
 def _at(problem: SearchProblem, search: Searcher, price: float) -> Solution | None:
     """The solution at a price, with its damage alone; None where it is too large."""
     found = search_cached(replace(problem, byte_price=price), search)
-    if problem.layer_bytes(found.widths) > problem.most_bytes:
+    if problem.layer_bytes(problem.shape_of(found)) > problem.most_bytes:
         return None
     return replace(found, damage=solution_of(problem, found.widths).damage)
