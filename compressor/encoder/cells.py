@@ -1,5 +1,6 @@
 """A stack of cells in the place of layers: torch and ONNX; see `compressor.records.cells`."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import cast
 
@@ -20,7 +21,7 @@ def make_block(name: str, architecture: Architecture) -> Block:
     Raises:
         InputError: There is none of that name; or it cannot have that width.
     """
-    every = {**BLOCKS, **AGGREGATIONS}
+    every: dict[str, Callable[[Architecture], Block]] = {**BLOCKS, **AGGREGATIONS}
     if name not in every:
         near = get_close_matches(name, every, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(every)}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, REPAIR, WHOLE, Part, intermediate_ms
-from compressor.pipeline import distilling, labelling, scoring, searching, stages, starting
+from compressor.pipeline import cells, distilling, labelling, scoring, searching, shapes, stages, starting
 from compressor.pipeline.judging import Judge, PlannedTail
 from compressor.pipeline.runner import Runner
 from compressor.pipeline.searching import Stem
@@ -14,8 +14,21 @@ from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture
 from compressor.records.latency import LatencyTable
 from compressor.records.score import ScoredSpace
-from compressor.records.stages import Candidate, Distilled, Finalists, Labels, Ladder, Prepared, Raced, Source
+from compressor.records.stages import (
+    Candidate,
+    Confirmed,
+    Distilled,
+    Finalists,
+    Labels,
+    Ladder,
+    Prepared,
+    Raced,
+    Source,
+)
 from compressor.records.units import format_ms
+from compressor.search import EPISODIC, NAS_KD
+from compressor.search.macro import narrowed_architecture
+from compressor.space.cells import cell_space
 
 Student = tuple[Candidate, Distilled]
 
@@ -55,6 +68,10 @@ class Cutter:
         root, race = self.bench.root.architecture, self.bench.request.recipe.race
         self._table(root, tag="")
         self.run.stage("label", Labels, lambda: labelling.label(self.bench))
+        if self.bench.request.search == NAS_KD:
+            return self._of_cells(limit_ms, WHOLE, tag=tag)
+        if self.bench.request.search in EPISODIC:
+            return self._of_shapes(limit_ms, root, tag=tag)
         assistant = self._assistant(limit_ms, root, tag=f"{tag}-assistant")
         stems = [self._stem(assistant, root), *self._starts()]
         part = BEHIND_ASSISTANT if assistant and self.bench.request.assistant is None else WHOLE
@@ -75,9 +92,55 @@ class Cutter:
         shipped = student.student
         if shipped is None:
             raise ValueError("the teacher is no student: nothing of it was trained that could be cut further")
-        root = shipped.source.root if shipped.source else self.bench.root.architecture
+        if shipped.architecture.cells is not None:
+            return self._of_cells(limit_ms, REPAIR, tag=tag, tails=tails, before=student)
+        root = self._root_of(shipped)
         stem = self._stem(Source(student.tag, shipped.architecture, root), root)
         return self._cut([stem], limit_ms, REPAIR, tag=tag, tails=tails)
+
+    def _root_of(self, shipped: Confirmed) -> Architecture:
+        """The network that a student was cut out of, by whose table its ops are known."""
+        if shipped.source is not None:
+            return shipped.source.root
+        shape = shipped.architecture
+        return narrowed_architecture(self.bench.root.architecture, shape.hidden, shape.activation)
+
+    def _of_shapes(self, limit_ms: float, root: Architecture, *, tag: str) -> Student:
+        """By a search that tries plain shapes."""
+        scores, precision = self._scores(None), self.ladder.fastest.precision
+        tables = {}
+        for hidden, activation in shapes.families(root):
+            narrow = narrowed_architecture(root, hidden, activation)
+            tables[hidden, activation] = self._table(narrow, tag=shapes.table_tag(root, narrow))
+
+        def search() -> Finalists:
+            judge = self._judge()
+            return shapes.ShapeSearch(self.bench, judge, precision, scores, tables, limit_ms, tag).run()
+
+        found = self.run.stage("search", Finalists, search, tag=tag).students[0]
+        return self._trained(found, lambda: distilling.inherited(self.bench, found, tag), WHOLE, tag=tag)
+
+    def _of_cells(
+        self,
+        limit_ms: float,
+        part: Part,
+        *,
+        tag: str,
+        tails: tuple[float, ...] = (),
+        before: Candidate | None = None,
+    ) -> Student:
+        """By a search of cells; `before` = a student of too many of them, whose weights are taken over."""
+        bench, teacher = self.bench, self.bench.root.architecture
+        space = cell_space(teacher, cells.cells_width(teacher))
+        table, precision = self._table(space, tag=cells.TABLE), self.ladder.fastest.precision
+        found = self.run.stage(
+            "search",
+            Finalists,
+            lambda: cells.CellSearch(bench, self._judge(tails), precision, space, table, limit_ms, tag).run(),
+            tag=tag,
+        ).students[0]
+        weights = stages.weights_path(bench, before.tag) if before else None
+        return self._trained(found, lambda: cells.begun(bench, found.architecture, tag, weights), part, tag=tag)
 
     def _assistant(self, limit_ms: float, root: Architecture, *, tag: str) -> Source | None:
         """What is cut in the place of the teacher; None = the teacher is cut at once."""
@@ -156,8 +219,11 @@ class Cutter:
                 return distilling.raced_path(bench, tag, raced.winner)
             return distilling.inherited(bench, confirmed, tag)
 
-        distilled = self._distilled(confirmed.architecture, begin, part, tag=tag)
-        return Candidate("student", tag, rung.precision, rung.options, confirmed), distilled
+        return self._trained(confirmed, begin, part, tag=tag)
+
+    def _trained(self, found: Confirmed, begin: Callable[[], Path], part: Part, *, tag: str) -> Student:
+        rung, distilled = self.ladder.fastest, self._distilled(found.architecture, begin, part, tag=tag)
+        return Candidate("student", tag, rung.precision, rung.options, found), distilled
 
     def _distilled(self, shape: Architecture, begin: Callable[[], Path], part: Part, *, tag: str) -> Distilled:
         return self.run.stage(

@@ -36,9 +36,10 @@ from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, R
 from compressor.records.training import TrainPlan
 from compressor.score import Reference, refit
 from compressor.space import inherit
+from compressor.space.narrowing import narrowed
 from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
-from compressor.train import FittingJob, faster_in_bfloat16, train
+from compressor.train import FittingJob, Step, faster_in_bfloat16, fitting_step, train
 
 # What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
 # short training, export and verification.
@@ -62,8 +63,8 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         inherited(bench, confirmed, f"{tag}-{i}", references[confirmed.source])
         for i, confirmed in enumerate(finalists.students)
     ]
-    job = _job(bench, finalists.students[0].architecture, begins[0])
-    speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
+    job = job_of(bench, finalists.students[0].architecture, begins[0])
+    speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(begins)
     steps = bench.run.choose(
         f"race{tag}.steps", lambda: race_steps(_rows(bench), examples_per_second=speed, seconds=seconds)
@@ -73,7 +74,7 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         return Raced(0, ())
     divergences, nearness = [], Nearness(bench)
     for number, (confirmed, begin) in enumerate(zip(finalists.students, begins, strict=True)):
-        train(_job(bench, confirmed.architecture, begin), _plan(bench, steps), raced_path(bench, tag, number))
+        train(job_of(bench, confirmed.architecture, begin), plan_of(bench, steps), raced_path(bench, tag, number))
         student = load_encoder(confirmed.architecture, raced_path(bench, tag, number))
         divergences.append(nearness.divergence(student))
         name = finalists.names[number]
@@ -102,10 +103,10 @@ def distil(
         tag: Of its files and choices, so that one run can train several.
         part: Which training of those that the recipe knows.
     """
-    job = _job(bench, shape, begin)
-    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, _plan(bench, 1))))
+    job = job_of(bench, shape, begin)
+    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, plan_of(bench, 1))))
     speed = bench.run.choose(
-        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
+        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1, bfloat16=bfloat16))
     )
     rows, left = _rows(bench), _seconds(bench, part)
     steps = bench.run.choose(
@@ -127,7 +128,7 @@ def distil(
 
     train(
         job,
-        _plan(bench, steps, part=part, bfloat16=bfloat16),
+        plan_of(bench, steps, part=part, bfloat16=bfloat16),
         weights_path(bench, tag),
         checkpoint=bench.run.file(f"checkpoint{tag}.safetensors"),
         progress=watch,
@@ -155,6 +156,9 @@ def inherited(bench: Workbench, confirmed: Confirmed, tag: str, reference: Refer
     student = inherit(source_encoder(bench, confirmed.source), confirmed.cut)
     if bench.request.recipe.refit:
         refit(student, reference or _reference(bench, confirmed.source), confirmed.cut)
+    shape = confirmed.architecture
+    if (shape.hidden, shape.activation) != (student.architecture.hidden, student.architecture.activation):
+        student = narrowed(student, shape.hidden, shape.activation)
     path = bench.run.file(f"inherited{tag}.safetensors")
     save_file(student.state_dict(), path)
     return path
@@ -186,12 +190,19 @@ def _seconds(bench: Workbench, part: Part) -> float:
     return min(part.budget * budget, bench.seconds_left - reserved)
 
 
-def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
+def plan_of(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
+    """A training on the text of the run, on all cores."""
     rows, ranks, seed = _rows(bench), _ranks(bench), bench.request.seed
     return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
 
 
-def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
+def step_of(bench: Workbench, shape: Architecture) -> Step:
+    """The loss of some rows of the text of the run, of any model that answers like a network of that shape."""
+    return fitting_step(job_of(bench, shape, Path()))
+
+
+def job_of(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
+    """A network of that shape, trained on the teacher's answers."""
     kind = bench.teacher.kind
     targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
     if not bench.request.recipe.distilled:
@@ -203,7 +214,7 @@ def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
         tokens=bench.run.file("tokens"),
         targets=targets,
         loss=loss,
-        batch=_plan(bench, 1).batch,
+        batch=plan_of(bench, 1).batch,
         seed=bench.request.seed,
         pad_id=bench.pad_id,
     )

@@ -33,7 +33,9 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, compariso
         batches=comparison.batches,
     )
     if (student := candidate.student) is not None:
-        tag = student.source.tag if student.source and student.source.root != bench.root.architecture else ""
+        tag = student.table
+        if student.source and student.source.root != bench.root.architecture and not tag:
+            tag = student.source.tag
         table = bench.run.load(f"table{tag}", LatencyTable)
         found = replace(
             found,

@@ -31,7 +31,7 @@ from compressor.records.stages import (
     Rung,
 )
 from compressor.records.units import format_ms
-from compressor.search import get_searcher
+from compressor.search import check_search
 from compressor.search.confirm import planned_tail
 
 MAX_EVALUATION_READS = 3
@@ -91,7 +91,7 @@ def compress(
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
-    get_searcher(request.search)
+    check_search(request.search)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
     check_stage(stop_after)
@@ -179,7 +179,7 @@ def _candidates(
 def _as_assistant(bench: Workbench, candidate: Candidate) -> Assistant | None:
     """A student of the teacher; one of another network has levels of its own and assists nobody."""
     student = candidate.student
-    if student is None or (student.source and student.source.root != bench.root.architecture):
+    if student is None or student.table or (student.source and student.source.root != bench.root.architecture):
         return None
     return Assistant(str(stages.weights_path(bench, candidate.tag)), student.architecture)
 

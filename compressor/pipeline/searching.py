@@ -88,7 +88,7 @@ def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, 
     solution = search_within(problem, get_searcher(bench.request.search))
     summary, reached_ms = _measure(bench, judge, precision, stem)(solution)
     trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
-    _reporter(bench, problem.source)(trial)
+    reporter(bench)(trial)
     found = _record(bench, stem, Confirmation(trial, 1, stem.table))
     return check_finalists(Finalists((bench.request.search,), (found,)))
 
@@ -127,7 +127,7 @@ def _confirmed(
         measure,
         limit_ms=limit_ms,
         tail=judge.tail,
-        report=_reporter(bench, problem.source),
+        report=reporter(bench),
     )
 
 
@@ -143,7 +143,9 @@ def _measure(
     return measure
 
 
-def _reporter(bench: Workbench, source: Architecture) -> Callable[[Trial], None]:
+def reporter(bench: Workbench) -> Callable[[Trial], None]:
+    """Writes every trial down and says it."""
+
     def report(trial: Trial) -> None:
         bench.run.measured("search", "trial", trial)
         bench.observer.note(

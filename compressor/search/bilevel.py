@@ -126,7 +126,8 @@ def _step_of_choices(
 ) -> None:
     supernet.zero_grad()
     share = expected_share(supernet.alpha.softmax(1), supernet.beta.softmax(0))
-    (step(supernet, rows.numpy()) / len(rows) + LATENCY_PRICE * share).backward()
+    loss = step(supernet, rows.numpy()) / len(rows) + LATENCY_PRICE * share
+    loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
 

@@ -71,18 +71,15 @@ class FittingJob:
         model.load_state_dict(load_file(self.weights))
         for table in model.embeddings.tables:
             table.weight.requires_grad_(False)
-        tokens = Tokens.load(self.tokens)
-        targets = np.load(self.targets, mmap_mode="r")
-        expected = len(tokens.ids) if self.architecture.per_token else len(tokens)
-        if len(targets) != expected:
-            raise BorderError(f"{self.targets}: expected {expected} targets for {self.tokens}, found {len(targets)}")
-        scale = _scale(self.architecture.kind, tokens, targets)
-        step = _FittingStep(tokens, targets, self.loss, self.pad_id, scale, per_token=self.architecture.per_token)
-        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.cells or model.layers)
+        step = fitting_step(self)
+        order = DataOrder(step.tokens.lengths, self.batch, self.seed)
+        return Setup(model, step, order, inner=model.cells or model.layers)
 
 
 @dataclass(frozen=True, eq=False)
-class _FittingStep:
+class FittingStep:
+    """See `Step`; of any model that answers like the job's."""
+
     tokens: Tokens
     targets: NDArray[Any]
     loss: Loss
@@ -91,6 +88,7 @@ class _FittingStep:
     per_token: bool
 
     def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
+        """Sum of the rows' losses."""
         batch = {name: torch.from_numpy(value) for name, value in self.tokens.padded(rows, self.pad_id).items()}
         outputs = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
         outputs = drop_padding(outputs, batch["attention_mask"])
@@ -101,6 +99,21 @@ class _FittingStep:
             return self.targets[rows]
         starts, ends = self.tokens.offsets[rows], self.tokens.offsets[rows + 1]
         return np.concatenate([self.targets[start:end] for start, end in zip(starts, ends, strict=True)])
+
+
+def fitting_step(job: FittingJob) -> FittingStep:
+    """The loss of a job.
+
+    Raises:
+        BorderError: Targets and tokens do not fit together.
+    """
+    tokens, shape = Tokens.load(job.tokens), job.architecture
+    targets = np.load(job.targets, mmap_mode="r")
+    expected = len(tokens.ids) if shape.per_token else len(tokens)
+    if len(targets) != expected:
+        raise BorderError(f"{job.targets}: expected {expected} targets for {job.tokens}, found {len(targets)}")
+    scale = _scale(shape.kind, tokens, targets)
+    return FittingStep(tokens, targets, job.loss, job.pad_id, scale, per_token=shape.per_token)
 
 
 def _scale(kind: TaskKind, tokens: Tokens, targets: NDArray[Any]) -> float:
