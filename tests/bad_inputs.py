@@ -259,7 +259,11 @@ FLAGS = (
     BadInput("length too long", r"--sequence-length: expected at most \d+", ("--sequence-length", "99999")),
     BadInput("threads zero", "--threads: expected at least 1, got 0", ("--threads", "0")),
     BadInput("too many threads", r"--threads: expected at most \d+, the cores", ("--threads", "99999")),
-    BadInput("unknown precision", "--precision: expected some of fp32, int8, got int4", ("--precision", "int8,int4")),
+    BadInput(
+        "unknown precision",
+        "--precision: expected some of fp32, int8, int8-static, got int4",
+        ("--precision", "int8,int4"),
+    ),
     BadInput("unknown task", "--task: expected one of text-classification, .*found 'ner'", ("--task", "ner")),
     BadInput("unknown metric", "expected one of .*did you mean 'accuracy'", ("--metric", "acuracy")),
     BadInput("unknown search", "--search: .*exact", ("--search", "exakt")),

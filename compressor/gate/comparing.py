@@ -80,7 +80,7 @@ def gate(request: GateRequest, *, progress: Progress) -> GateResult:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             label=request.label,
             device=here,
-            runtime=device.runtime,
+            runtime=device.runtime_of(head.manifest.options),
             max_regression=request.limits.max_regression,
             timings=timings,
             base=before,
@@ -119,17 +119,17 @@ def _timed(
         measure, allowed = fresh_pair(base.timed, head.timed), limits.max_regression
         timings = time_pair(measure, max_regression=allowed, seconds=seconds, progress=progress)
     else:
-        if reasons := _elsewhere(base, here, device):
+        if reasons := _elsewhere(base, here, device.runtime_of(head.manifest.options)):
             return None, checks.untimed_check(f"not compared, the base was measured elsewhere: {'; '.join(reasons)}")
         timings = time_against_stored(fresh_pair(head.timed, head.timed), base, seconds=seconds, progress=progress)
     return timings, checks.timed_check(timings, limits)
 
 
-def _elsewhere(stored: GateResult, here: DeviceFingerprint, device: Device) -> list[str]:
+def _elsewhere(stored: GateResult, here: DeviceFingerprint, runtime: str) -> list[str]:
     """Why its times do not hold here."""
     reasons = [] if stored.timings else ["nothing was timed there"]
-    if stored.runtime != device.runtime:
-        reasons.append(f"runtime {device.runtime!r} here, {stored.runtime!r} there")
+    if stored.runtime != runtime:
+        reasons.append(f"runtime {runtime!r} here, {stored.runtime!r} there")
     now, then = here.comparable, stored.device.comparable
     return reasons + [f"{name} {now[name]!r} here, {then[name]!r} there" for name in now if now[name] != then[name]]
 

@@ -54,7 +54,7 @@ def measure_table(
     speed = bench.disturbance.usual_us / bench.disturbance.reference_us
     table = LatencyTable(
         device=device_key,
-        runtime=device.runtime,
+        runtime=device.runtime_of(options),
         teacher=teacher,
         precision=precision,
         options=options,

@@ -64,7 +64,7 @@ def _measured_here(
     device = open_device(load_profile(THIS_MACHINE).runtime)
     local = Workload(workload.batch, workload.sequence_length, here.usable_cores)
     return store.find_any(
-        TableConditions(here.key, device.runtime, teacher, precision, options, local)
+        TableConditions(here.key, device.runtime_of(options), teacher, precision, options, local)
         for options in device.option_variants(local.threads)
     )
 

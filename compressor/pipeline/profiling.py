@@ -216,7 +216,8 @@ class _Profiler:
         return measured_table(self.device, self._conditions(precision, workload, options), self.store, self.observer)
 
     def _conditions(self, precision: Precision, workload: Workload, options: CompileOptions) -> TableConditions:
-        return TableConditions(self.here.key, self.device.runtime, self.teacher, precision, options, workload)
+        runtime = self.device.runtime_of(options)
+        return TableConditions(self.here.key, runtime, self.teacher, precision, options, workload)
 
 
 def random_tokens(teacher: Architecture, workload: Workload) -> Tokens:

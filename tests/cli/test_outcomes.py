@@ -225,7 +225,8 @@ def test_from_a_real_teacher_to_a_bundle_on_this_cpu(
     assert done.returncode == 0, done.stderr
     report = from_json(Report, done.stdout)
     assert report.cores == max(1, len(cores)) or not cores
-    assert {"teacher, eager PyTorch", "teacher, fp32 compiled", "teacher, int8"} == {row.name for row in report.rows}
+    rows = {row.name for row in report.rows} - {"teacher, int8 static"}  # which needs OpenVINO
+    assert rows == {"teacher, eager PyTorch", "teacher, fp32 compiled", "teacher, int8"}
     accuracies = {row.name: row.accuracy_points for row in report.rows}
     assert accuracies["teacher, eager PyTorch"] == accuracies["teacher, fp32 compiled"] > 90
     assert report.verification.latency.summary.samples > 1000

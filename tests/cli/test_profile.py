@@ -69,7 +69,7 @@ def test_a_table_for_each_length_and_precision_measured_once(
     ended = profile()
     assert ended.code == 0, ended.err
     assert [(c.precision, c.workload.sequence_length) for c in measured] == [
-        (precision, length) for length in (8, 16) for precision in Precision
+        (precision, length) for length in (8, 16) for precision in (Precision.FP32, Precision.INT8)
     ]
     assert {c.teacher for c in measured} == {tiny.SHAPE}
     assert {c.device for c in measured} == {profiling.fingerprint().key}
@@ -242,7 +242,7 @@ def test_without_a_teacher_it_is_minilm_and_the_usual_lengths(
 
 
 BAD = [
-    (("--precision", "int4"), "--precision: expected some of fp32, int8, got int4"),
+    (("--precision", "int4"), "--precision: expected some of fp32, int8, int8-static, got int4"),
     (("--sequence-length", "16,x"), "--sequence-length: expected whole numbers .* such as 16,32, got 'x'"),
     (("--sequence-length", ""), "--sequence-length: expected whole numbers .* got ''"),
     (("--sequence-length", "-8"), "--sequence-length: expected whole numbers"),

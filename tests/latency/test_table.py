@@ -36,6 +36,7 @@ from compressor.records.latency import Calibration, CompileOptions, LatencyTable
 from compressor.records.promise import Workload
 from compressor.runtimes.fake import FakeDevice
 from compressor.runtimes.local import LocalDevice
+from compressor.runtimes.onnxruntime_cpu import option_variants
 from compressor.tasks.feeds import workload_feeds
 from compressor.tasks.tokens import Tokens
 
@@ -148,7 +149,7 @@ OPS = [
 
 
 @pytest.mark.parametrize("precision", Precision)
-@pytest.mark.parametrize("options", LocalDevice().option_variants(1), ids=lambda o: f"without {o.disabled_fusions}")
+@pytest.mark.parametrize("options", option_variants(1), ids=lambda o: f"without {o.disabled_fusions}")
 @pytest.mark.parametrize("per_token", [False, True])
 def test_probes_run_the_operators_of_whole_models(
     precision: Precision, options: CompileOptions, per_token: bool, tmp_path: Path

@@ -13,7 +13,7 @@ from tiny_models import copied
 from benchmarks.planted_faults import EMITTER, PASS, Fault
 from compressor.errors import BorderError
 from compressor.export import write_models, write_texts
-from compressor.export.graphs import final_graph
+from compressor.export.graphs import checked, final_graph
 from compressor.pipeline import finishing
 from compressor.records.architecture import Precision
 from compressor.records.request import CompressRequest
@@ -27,16 +27,20 @@ def request_of(ask: Ask, teacher_ms: Times) -> CompressRequest:
 
 @pytest.fixture
 def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Precision, Fault], None]:
-    """Let graphs of one precision have a fault."""
+    """Let graphs of one precision have a fault: the one that others are compared with, or the one that ships."""
 
     def put(where: Precision, fault: Fault) -> None:
-        def faulty(encoder: Any, precision: Precision) -> onnx.ModelProto:
-            model = final_graph(encoder, precision)
-            if precision is where:
-                fault(model)
-            return model
+        def faulty(make: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
+            def made(source: Any, precision: Precision) -> onnx.ModelProto:
+                model = make(source, precision)
+                if precision is where:
+                    fault(model)
+                return model
 
-        monkeypatch.setattr(finishing, "final_graph", faulty)
+            return made
+
+        monkeypatch.setattr(finishing, "final_graph", faulty(final_graph))
+        monkeypatch.setattr(finishing, "checked", faulty(checked))
 
     return put
 

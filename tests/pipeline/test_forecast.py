@@ -37,8 +37,8 @@ def test_the_rung_that_keeps_the_limit_is_named(
     assert found.likely == expected
     assert found.summary.startswith(f"likely to ship: {expected} (by latency alone: teacher, fp32 compiled ")
     measured = {rung.name: rung.p50_ms for rung in found.rungs}
-    for precision, name in ROW_NAMES.items():
-        assert measured[name] == pytest.approx(teacher_ms[precision], rel=1e-3)
+    for precision, teacher in teacher_ms.items():
+        assert measured[ROW_NAMES[precision]] == pytest.approx(teacher, rel=1e-3)
     assert found.rungs[-1].p50_ms < min(teacher_ms.values())
 
 
