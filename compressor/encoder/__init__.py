@@ -6,6 +6,7 @@ from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head, TokenHead, drop_padding
 from compressor.encoder.model import INPUTS, Encoder
+from compressor.encoder.traces import Sizes, Trace, Traced, sizes_of
 
 __all__ = [
     "FLOAT",
@@ -17,8 +18,12 @@ __all__ = [
     "FeedForward",
     "GraphBuilder",
     "Head",
+    "Sizes",
     "TokenHead",
+    "Trace",
+    "Traced",
     "additive_mask",
     "drop_padding",
     "emit_additive_mask",
+    "sizes_of",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from compressor.distill import distillation_loss
+from compressor.distill.job import ObjectiveJob
 from compressor.distill.overdraft import overdraft_notes
 from compressor.distill.recipe import (
     ASSISTANT,
@@ -22,6 +23,7 @@ from compressor.distill.recipe import (
 )
 from compressor.distill.throughput import examples_per_second
 from compressor.pipeline.nearness import Nearness
+from compressor.pipeline.objectives import objective_job
 from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
     load_encoder,
@@ -92,7 +94,7 @@ def distil(
     tag: str,
     part: Part = WHOLE,
 ) -> Distilled:
-    """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
+    """Train the student on its teacher, as long as the recipe wants and the time allows.
 
     Args:
         bench: What all stages share.
@@ -108,6 +110,8 @@ def distil(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
     )
     rows, left = _rows(bench), _seconds(bench, part)
+    if bench.losses is not None:
+        bench.observer.note(f"losses: {bench.losses}")
     steps = bench.run.choose(
         f"distil{tag}.steps", lambda: fitting_steps(rows, examples_per_second=speed, seconds=left, part=part)
     )
@@ -191,8 +195,10 @@ def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = 
     return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
 
 
-def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
+def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob | ObjectiveJob:
     kind = bench.teacher.kind
+    if bench.losses is not None:
+        return objective_job(bench, bench.losses, shape, weights, batch=_plan(bench, 1).batch)
     targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
     if not bench.request.recipe.distilled:
         targets, loss = bench.run.file("labels.npy"), fine_tuning_loss(kind)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from compressor.errors import InputError
+from compressor.records.method import Method, first_line
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.exact import cheapest_us, exact_search
 from compressor.search.plain import depths_of_finalists, fewer_layers_search, solution_of, uniform_search
@@ -11,6 +12,11 @@ from compressor.search.plain import depths_of_finalists, fewer_layers_search, so
 PLAIN: dict[str, Searcher] = {"uniform": uniform_search, "fewer-layers": fewer_layers_search}
 UNIFORM = "uniform-"  # and a number of layers
 SEARCHERS: dict[str, Searcher] = {"exact": exact_search}
+SOURCES: dict[str, str] = {
+    "exact": "knapsack by dynamic programming, as SPDY (Frantar and Alistarh 2022), section 3.2",
+    "uniform": "what a user would try by hand",
+    "fewer-layers": "what a user would try by hand",
+}
 
 
 def get_searcher(name: str) -> Searcher:
@@ -26,6 +32,13 @@ def get_searcher(name: str) -> Searcher:
     if name not in every:
         raise InputError(f"--search: expected one of {', '.join(every)}, uniform-N (N layers), got {name!r}")
     return every[name]
+
+
+def methods() -> tuple[Method, ...]:
+    """All searches in words."""
+    needs = "latency table, damage of every width"
+    every = {**SEARCHERS, **PLAIN}
+    return tuple(Method(name, first_line(search), SOURCES[name], needs) for name, search in every.items())
 
 
 def finalists(problem: SearchProblem) -> tuple[str, ...]:
@@ -45,4 +58,5 @@ __all__ = [
     "exact_search",
     "finalists",
     "get_searcher",
+    "methods",
 ]
