@@ -54,6 +54,7 @@ def hard_labels(bench: Workbench) -> NDArray[np.int64] | NDArray[np.float64]:
     labels. Of a per-token teacher every token of such a text is answered.
     """
     answers, given = np.load(bench.run.file("logits.npy"), mmap_mode="r"), bench.labelled_targets.values
+    labels: NDArray[np.int64] | NDArray[np.float64]
     if bench.teacher.kind == "regression":
         labels = answers[:, 0].astype(np.float64)
     else:
