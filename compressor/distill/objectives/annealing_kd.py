@@ -35,8 +35,7 @@ class AnnealingKD(Objective):
         """Phi(T) at a share of the training; None in stage II."""
         if progress >= self.following:
             return None
-        passed = min(int(progress / self.following * self.tau), int(self.tau) - 1)  # the quotient may round up to 1
-        temperature = self.tau - passed
+        temperature = self.tau - int(progress / self.following * self.tau)
         return 1 - (temperature - 1) / self.tau
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
