@@ -255,9 +255,12 @@ class Workbench:
         """What students are trained with, completed; None = the default loss.
 
         Raises:
-            InputError: A recipe that cannot be trained, or not for this kind of task.
+            InputError: A recipe that cannot be trained, or not for this kind of task, or of students that learn the
+                labels alone.
         """
         recipe = self.request.distill
+        if recipe is not None and not self.request.recipe.distilled:
+            raise InputError(f"a recipe without distillation has no losses: found {recipe}; leave one of them out")
         return None if recipe is None else completed(recipe, self.teacher.kind)
 
     @property

@@ -83,7 +83,3 @@ class CompressRequest:
             raise InputError(f"--time-budget: expected more than zero, such as 30m, got {self.time_budget_s:g} s")
         if self.task is not None:
             check_kind(self.task)
-        if self.distill is not None and not self.recipe.distilled:
-            raise InputError(
-                f"a recipe without distillation has no losses: found {self.distill}; leave one of them out"
-            )
