@@ -9,6 +9,7 @@ from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head, TokenHead, drop_padding
 from compressor.encoder.model import INPUTS, Encoder
+from compressor.encoder.traces import Sizes, Trace, Traced, cell_sizes, sizes_of
 
 __all__ = [
     "AGGREGATIONS",
@@ -28,9 +29,14 @@ __all__ = [
     "Head",
     "Join",
     "MaskNames",
+    "Sizes",
     "TokenHead",
+    "Trace",
+    "Traced",
     "additive_mask",
+    "cell_sizes",
     "drop_padding",
     "emit_additive_mask",
     "make_block",
+    "sizes_of",
 ]

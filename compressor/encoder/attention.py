@@ -146,6 +146,24 @@ class Attention(SelfAttention):
         normed: Tensor = self.norm(residual + super().forward(x, mask, first_token=first_token))
         return normed
 
+    def traced(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The sub-layer's output at all positions, and its scores in front of mask and softmax.
+
+        Args:
+            x: [batch, length, hidden].
+            mask: Additive, [batch, 1, 1, length]; None where no position is padding.
+
+        Returns:
+            ([batch, length, hidden], [batch, heads, length, length]).
+        """
+        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
+        scores = q @ k.transpose(-1, -2) * self.head_size**-0.5
+        if self.relative is not None:
+            scores = scores + self.relative(None, x.shape[1], first_token=False)
+        weights = (scores if mask is None else scores + mask).softmax(-1)
+        normed: Tensor = self.norm(x + self.output((weights @ v).transpose(1, 2).flatten(2)))
+        return normed, scores
+
     def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
         """The same in ONNX; returns the name of the result."""
         first = graph.first_token(x, f"{name}.first") if first_token else None

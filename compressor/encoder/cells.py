@@ -1,7 +1,6 @@
 """A stack of cells in the place of layers: torch and ONNX; see `compressor.records.cells`."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import cast
 
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from compressor.encoder.graph import GraphBuilder
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture
 from compressor.records.cells import Cells, Node
+from compressor.records.suggestion import did_you_mean
 
 
 def make_block(name: str, architecture: Architecture) -> Block:
@@ -23,9 +23,7 @@ def make_block(name: str, architecture: Architecture) -> Block:
     """
     every: dict[str, Callable[[Architecture], Block]] = {**BLOCKS, **AGGREGATIONS}
     if name not in every:
-        near = get_close_matches(name, every, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(every)}"
-        raise InputError(f"expected a block or an aggregation, got {name!r}; {hint}")
+        raise InputError(f"expected one of {', '.join(every)}, got {name!r}{did_you_mean(name, every)}")
     return every[name](architecture)
 
 
@@ -96,8 +94,17 @@ class CellStack(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """`mask`: int64 [batch, length], 1 = token."""
+        return self.aggregated(self.states(x, mask)[-1], mask)
+
+    def states(self, x: Tensor, mask: Tensor) -> list[Tensor]:
+        """What enters the first cell and what leaves each, [batch, length, hidden]."""
+        states = [x]
         for cell in self.cells:
-            x = cell(x, mask)
+            states.append(cell(states[-1], mask))
+        return states
+
+    def aggregated(self, x: Tensor, mask: Tensor) -> Tensor:
+        """[batch, 1, hidden]; as it is where every token gets an answer."""
         return x if self.aggregation is None else self.aggregation(x, Masks(mask, x.dtype))
 
     def emit(self, graph: GraphBuilder, x: str, mask: str) -> str:

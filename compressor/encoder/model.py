@@ -1,5 +1,7 @@
 """The canonical encoder: embeddings, layers (or searched cells), head; as a torch module and as an ONNX model."""
 
+from collections.abc import Sequence
+
 import onnx
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additi
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head, TokenHead
+from compressor.encoder.traces import Trace
 from compressor.records.architecture import Architecture, Layer, check_architecture
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -45,6 +48,16 @@ class Encoder(nn.Module):
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs, in order; a family without token types has no `token_type_ids`."""
         return INPUTS if self.architecture.token_types else INPUTS[:2]
+
+    @property
+    def tables(self) -> Sequence[nn.Embedding]:
+        """See `Traced`."""
+        return self.embeddings.tables
+
+    @property
+    def inner(self) -> nn.Module:
+        """See `Traced`."""
+        return self.cells or self.layers
 
     def forward(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
         """Logits [batch, classes], of a per-token model [batch, length, classes].
@@ -84,6 +97,33 @@ class Encoder(nn.Module):
         if isinstance(layer.feed_forward, FeedForward):
             x = layer.feed_forward(x)
         return x
+
+    def trace(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None = None, *, scores: bool = False) -> Trace:
+        """See `Traced`."""
+        if self.cells is not None:
+            return self._trace_of_cells(self.cells, self.embeddings(ids, type_ids), mask, scores=scores)
+        x, additive = self.embeddings(ids, type_ids), additive_mask(mask)
+        hidden, kept = [x], []
+        for index in range(len(self.layers)):
+            x, found = self._traced_layer(index, x, additive) if scores else (self.run_layer(index, x, additive), None)
+            hidden.append(x)
+            kept.append(found)
+        return Trace(self.head(x), mask, tuple(hidden), tuple(kept) if scores else ())
+
+    def _trace_of_cells(self, stack: CellStack, x: Tensor, mask: Tensor, *, scores: bool) -> Trace:
+        states = stack.states(x, mask)
+        pooled = tuple(stack.aggregated(state, mask)[:, 0] for state in states) if stack.aggregation else ()
+        logits = self.head(stack.aggregated(states[-1], mask))
+        return Trace(logits, mask, tuple(states), (None,) * len(stack.cells) if scores else (), pooled)
+
+    def _traced_layer(self, index: int, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Hidden states after layer `index`, and its attention scores."""
+        layer, scores = self.layers[index], None
+        if isinstance(layer.attention, Attention):
+            x, scores = layer.attention.traced(x, mask)
+        if isinstance(layer.feed_forward, FeedForward):
+            x = layer.feed_forward(x)
+        return x, scores
 
     def emit(self) -> onnx.ModelProto:
         """The model in ONNX, float32, any batch and any length up to the position table.

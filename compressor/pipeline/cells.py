@@ -11,30 +11,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from compressor.distill.objectives import completed
 from compressor.encoder import AGGREGATIONS, IDENTITY, NONE, Encoder
 from compressor.latency.ops import block_op, join_op, stem_op
-from compressor.pipeline import distilling
 from compressor.pipeline.judging import Judge
+from compressor.pipeline.objectives import objective_job
 from compressor.pipeline.searching import reporter
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, Cut, Precision
+from compressor.records.distillation import DistillRecipe
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Confirmed, Finalists, check_finalists
+from compressor.records.task import TaskKind
 from compressor.search import NAS_KD, SearchProblem, Solution
 from compressor.search.bilevel import Choice, Halves, bilevel
 from compressor.search.confirm import confirm
 from compressor.search.discretising import MixedCellSearch
-from compressor.search.supernet import NAMES, Supernet
+from compressor.search.supernet import NAMES, StoredSupernet, Supernet
 from compressor.space.cells import NODES
 from compressor.tasks import Tokens
-from compressor.train import DataOrder
+from compressor.train import Setup
 
 TABLE = "-cells"  # tag of the table of the blocks
 WIDTH = 128  # of the cells; less where the teacher is narrower
@@ -42,6 +44,11 @@ STACKED = 2  # while searching: a cell that is good twice is stacked more often
 BATCH = 32
 SEARCH_SHARE = 0.25  # of the time budget
 LEAST_STEPS, MOST_STEPS, PROBE_STEPS = 30, 3000, 3
+USUAL_LOSS: dict[TaskKind, str] = {
+    "text-classification": "nas-kd",
+    "token-classification": "nas-kd",
+    "regression": "logit-mse",
+}
 
 
 @dataclass(frozen=True)
@@ -115,47 +122,52 @@ class CellSearch:
         return Choice(tensors["edges"], tensors["aggregations"], int(tensors["steps"]))
 
     def _searched(self) -> Choice:
-        bench, seed = self.bench, self.bench.request.seed
-        torch.manual_seed(seed)
-        supernet = Supernet(self.space, nodes=NODES, stacked=STACKED)
-        take_embeddings(supernet, bench.root)
-        tokens = Tokens.load(bench.run.file("tokens"))
-        drawn = torch.from_numpy(np.random.default_rng(seed).permutation(len(tokens)))
-        halves = (drawn[: len(drawn) // 2].sort().values, drawn[len(drawn) // 2 :].sort().values)
-        lengths = [tokens.lengths[half.numpy()] for half in halves]
-        orders = Halves(DataOrder(lengths[0], BATCH, seed), DataOrder(lengths[1], BATCH, seed + 1))
-        step = distilling.step_of(bench, self.space)
+        """Both levels, as long as there is time for it."""
+        bench, setup = self.bench, self._setup()
+        halves = Halves.drawn(Tokens.load(bench.run.file("tokens")).lengths, batch=BATCH, seed=bench.request.seed)
 
         def train(steps: int, checkpoint: Path | None = None) -> Choice:
             def report(number: int, loss: float) -> None:
                 bench.observer.progress(number / steps, f"loss {loss:.4f}")
 
             return bilevel(
-                supernet,
-                step,
-                orders,
+                setup.model,
+                supernet_of(setup),
+                setup.step_at,
                 halves,
                 self._expected_share(),
                 steps=steps,
-                seed=seed,
+                seed=bench.request.seed,
                 checkpoint=checkpoint,
                 report=report,
             )
 
-        steps = bench.run.choose("cells.steps", lambda: self._affordable(supernet, train))
+        steps = bench.run.choose("cells.steps", lambda: self._affordable(setup.model, train))
         choice = train(steps, bench.run.file("cells-checkpoint.safetensors"))
         early = "" if choice.steps == steps else ", stopped before it fell for identity"
         bench.observer.note(f"cells: {choice.steps} steps of both levels{early}")
         return choice
 
-    def _affordable(self, supernet: Supernet, train: Callable[[int], Choice]) -> int:
-        """Steps that fit into the search's share of the time; the supernet is left as it was."""
-        before = {name: value.clone() for name, value in supernet.state_dict().items()}
+    def _setup(self) -> Setup:
+        """The supernet, distilled with the losses that were asked for, else with those of the paper."""
+        bench = self.bench
+        torch.manual_seed(bench.request.seed)
+        supernet = Supernet(self.space, nodes=NODES, stacked=STACKED)
+        take_embeddings(supernet, bench.root)
+        path = bench.run.file("supernet.safetensors")
+        save_file(supernet.state_dict(), path)
+        losses = bench.losses or completed(DistillRecipe.named(USUAL_LOSS[bench.teacher.kind]), bench.teacher.kind)
+        student = StoredSupernet(self.space, NODES, STACKED, path)
+        return objective_job(bench, losses, student, batch=BATCH).setup()
+
+    def _affordable(self, model: nn.Module, train: Callable[[int], Choice]) -> int:
+        """Steps that fit into the search's share of the time; the model is left as it was."""
+        before = {name: value.clone() for name, value in model.state_dict().items()}
         train(1)
         begin = time.monotonic()
         train(PROBE_STEPS)
         seconds = (time.monotonic() - begin) / PROBE_STEPS
-        supernet.load_state_dict(before)
+        model.load_state_dict(before)
         affordable = int(SEARCH_SHARE * self.bench.request.time_budget_s / seconds)
         return min(max(affordable, LEAST_STEPS), MOST_STEPS)
 
@@ -187,18 +199,25 @@ class CellSearch:
         }
 
 
+def supernet_of(setup: Setup) -> Supernet:
+    """The part of what is trained that is kept."""
+    if not isinstance(setup.result, Supernet):
+        raise TypeError(f"expected a supernet, got {type(setup.result).__name__}")
+    return setup.result
+
+
 def cells_width(teacher: Architecture) -> int:
     """Of the cells: heads divide it."""
     return min(WIDTH, max(8, teacher.hidden // 8 * 8))
 
 
-def take_embeddings(network: torch.nn.Module, teacher: Encoder) -> None:
+def take_embeddings(network: nn.Module, teacher: Encoder) -> None:
     """Tables and norm of the teacher; the projection to the cells' width is new."""
     own = {f"embeddings.{name}": value for name, value in teacher.embeddings.state_dict().items()}
     take_fitting(network, {name: value for name, value in own.items() if "projection" not in name})
 
 
-def take_fitting(network: torch.nn.Module, weights: dict[str, Tensor]) -> None:
+def take_fitting(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """The weights whose names and shapes the network has."""
     known = network.state_dict()
     fitting = {name: value for name, value in weights.items() if name in known and known[name].shape == value.shape}

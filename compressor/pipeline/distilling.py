@@ -6,6 +6,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from compressor.distill import distillation_loss
+from compressor.distill.job import ObjectiveJob, StoredEncoder
 from compressor.distill.overdraft import overdraft_notes
 from compressor.distill.recipe import (
     ASSISTANT,
@@ -22,6 +23,7 @@ from compressor.distill.recipe import (
 )
 from compressor.distill.throughput import examples_per_second
 from compressor.pipeline.nearness import Nearness
+from compressor.pipeline.objectives import objective_job
 from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
     load_encoder,
@@ -39,7 +41,7 @@ from compressor.space import inherit
 from compressor.space.narrowing import narrowed
 from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
-from compressor.train import FittingJob, Step, faster_in_bfloat16, fitting_step, train
+from compressor.train import FittingJob, faster_in_bfloat16, train
 
 # What export, verification, comparison and report take; and what a student that is cut further takes: a search, a
 # short training, export and verification.
@@ -93,7 +95,7 @@ def distil(
     tag: str,
     part: Part = WHOLE,
 ) -> Distilled:
-    """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
+    """Train the student on its teacher, as long as the recipe wants and the time allows.
 
     Args:
         bench: What all stages share.
@@ -109,6 +111,8 @@ def distil(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1, bfloat16=bfloat16))
     )
     rows, left = _rows(bench), _seconds(bench, part)
+    if bench.losses is not None:
+        bench.observer.note(f"losses: {bench.losses}")
     steps = bench.run.choose(
         f"distil{tag}.steps", lambda: fitting_steps(rows, examples_per_second=speed, seconds=left, part=part)
     )
@@ -196,14 +200,11 @@ def plan_of(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool 
     return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
 
 
-def step_of(bench: Workbench, shape: Architecture) -> Step:
-    """The loss of some rows of the text of the run, of any model that answers like a network of that shape."""
-    return fitting_step(job_of(bench, shape, Path()))
-
-
-def job_of(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
-    """A network of that shape, trained on the teacher's answers."""
+def job_of(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob | ObjectiveJob:
+    """A network of that shape, trained on the teacher."""
     kind = bench.teacher.kind
+    if bench.losses is not None:
+        return objective_job(bench, bench.losses, StoredEncoder(shape, weights), batch=plan_of(bench, 1).batch)
     targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
     if not bench.request.recipe.distilled:
         targets, loss = bench.run.file("labels.npy"), fine_tuning_loss(kind)

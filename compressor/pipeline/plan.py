@@ -2,7 +2,8 @@
 
     label   = training tokens / teacher tokens per second, measured for a second
     score   = tokens that cuts are fitted and judged on x passes x share of the engine / the same speed
-    distil  = rows seen x tokens per row x 3 passes x share of the teacher / the same speed, fitted into the budget
+    distil  = rows seen x tokens per row x 3 passes x share of the teacher / the same speed, fitted into the budget;
+              where losses read its hidden states, a pass of the teacher too
 
 The rest are times of stages that hardly depend on the teacher, as measured on 4 cores of a Zen 4 server.
 """
@@ -84,7 +85,8 @@ def make_plan(bench: Workbench) -> Plan:
     budget, longer = bench.request.time_budget_s, length_ratio(bench)
     copies = copies_of(rows, rows_per_second=speed * rows / tokens, time_budget_s=budget, length_ratio=longer)
     rows, tokens = (1 + copies) * rows, (1 + copies + joined_of(copies, longer)) * tokens
-    label, row = tokens / speed, tokens / rows * 3 * STUDENT_SHARE / speed
+    passes = 3 * STUDENT_SHARE + (SCORING_SHARE if bench.beside_teacher else 0.0)
+    label, row = tokens / speed, tokens / rows * passes / speed
     wanted = wanted_steps(rows) * batch_of(rows) * row
     score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
     race = min(RACE_SHARE * budget, FINALISTS * RACE_ROWS * row)

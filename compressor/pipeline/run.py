@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from compressor.distill.objectives import completed
 from compressor.errors import ExitCode, InfeasibleError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import distilling, finishing, stages
@@ -92,6 +93,8 @@ def compress(
     """
     check_output(output, force=force)
     check_search(request.search)
+    if request.distill is not None:
+        completed(request.distill)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
     check_stage(stop_after)

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compressor.distill.objectives import completed, needs_of
 from compressor.distill.recipe import ranks_on
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
@@ -23,6 +24,7 @@ from compressor.precision import PassResult, Ranges, quantise
 from compressor.precision.calibration import measured_ranges
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Precision
+from compressor.records.distillation import DistillRecipe
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
 from compressor.records.profile import DeviceFingerprint, HardwareProfile
@@ -137,7 +139,8 @@ class Workbench:
     @property
     def training_bytes(self) -> int:
         """Estimated memory of a run that trains a student."""
-        return training_bytes(self.weight_bytes, ranks=ranks_on(self.device_fingerprint.usable_cores))
+        ranks = ranks_on(self.device_fingerprint.usable_cores)
+        return training_bytes(self.weight_bytes, ranks=ranks, beside_teacher=self.beside_teacher)
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -248,6 +251,29 @@ class Workbench:
         return self.corpus.select(self.train_rows)
 
     @cached_property
+    def losses(self) -> DistillRecipe | None:
+        """What students are trained with, completed; None = the default loss.
+
+        Raises:
+            InputError: A recipe that cannot be trained, or not for this kind of task, or of students that learn the
+                labels alone.
+        """
+        recipe = self.request.distill
+        if recipe is not None and not self.request.recipe.distilled:
+            raise InputError(f"a recipe without distillation has no losses: found {recipe}; leave one of them out")
+        return None if recipe is None else completed(recipe, self.teacher.kind)
+
+    @property
+    def beside_teacher(self) -> bool:
+        """Whether the teacher runs in every step of a training."""
+        return self.losses is not None and bool(needs_of(self.losses) & {"hidden states", "attention scores"})
+
+    @cached_property
+    def labelled_targets(self) -> Targets:
+        """The labels of the first rows of `train`; those behind them have none."""
+        return self._part(self.data.splits["train"].select("train", self._train_rows[0])).targets
+
+    @property
     def train_targets(self) -> Targets:
         """The labels of what is trained on, for a student without a teacher.
 
@@ -256,7 +282,7 @@ class Workbench:
         """
         if UNLABELLED in self.data.splits:
             raise InputError("without distillation every text needs a label: found texts without")
-        return self._part(self.data.splits["train"].select("train", self._train_rows[0])).targets
+        return self.labelled_targets
 
     @cached_property
     def selection(self) -> Part:

@@ -1,9 +1,10 @@
 """Search algorithms, one file each."""
 
-from difflib import get_close_matches
 from functools import partial
 
 from compressor.errors import InputError
+from compressor.records.method import Method
+from compressor.records.suggestion import did_you_mean
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.evolution import evolution
 from compressor.search.exact import cheapest_us, exact_search
@@ -19,6 +20,28 @@ SEARCHERS: dict[str, Searcher] = {"exact": exact_search}
 # Of plain shapes, by trying some.
 EPISODIC: dict[str, EpisodicSearch] = {"kd-nas": kd_nas, "evolution": evolution, "random": random_search}
 NAS_KD = "nas-kd"  # of cells, from scratch
+SCORES, TRIES = "latency table, damage of every width", "latency tables of every width and activation, short trainings"
+METHODS = (
+    Method(
+        "exact",
+        "the widths with the least damage within the limit; in a race with plain ones",
+        "knapsack by dynamic programming, as SPDY (Frantar and Alistarh 2022), section 3.2",
+        SCORES,
+    ),
+    Method(
+        NAS_KD,
+        "cells of mixed blocks, from scratch",
+        "Zhang et al. 2020, ICPR, poster; DARTS, arXiv 1806.09055",
+        "latency table of the blocks, the teacher in every step",
+    ),
+    Method("kd-nas", "plain shapes, a learned controller says which", "Trivedi et al. 2023, arXiv 2303.09639", TRIES),
+    Method(
+        "evolution", "plain shapes, changes of good ones", "Real et al. 2019, arXiv 1802.01548, algorithm 1", TRIES
+    ),
+    Method("random", "plain shapes, drawn evenly", "Li and Talwalkar 2019, arXiv 1902.07638", TRIES),
+    Method("uniform", "the same widths in evenly spaced layers", "what a user would try by hand", SCORES),
+    Method("fewer-layers", "as many whole layers as fit", "what a user would try by hand", SCORES),
+)
 
 
 def check_search(name: str) -> str:
@@ -43,11 +66,15 @@ def get_searcher(name: str) -> Searcher:
     if name.startswith(UNIFORM) and depth.isdecimal() and int(depth) > 0:
         return partial(uniform_search, depth=int(depth))
     if name not in every:
-        known = [*SEARCHERS, NAS_KD, *EPISODIC, *PLAIN]
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = [method.name for method in METHODS]
+        hint = did_you_mean(name, known)
         raise InputError(f"--search: expected one of {', '.join(known)}, uniform-N (N layers), got {name!r}{hint}")
     return every[name]
+
+
+def methods() -> tuple[Method, ...]:
+    """All searches in words."""
+    return METHODS
 
 
 def finalists(problem: SearchProblem) -> tuple[str, ...]:
@@ -71,4 +98,5 @@ __all__ = [
     "exact_search",
     "finalists",
     "get_searcher",
+    "methods",
 ]

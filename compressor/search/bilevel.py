@@ -15,9 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from compressor.search.supernet import Supernet
 from compressor.train import DataOrder, Step
@@ -48,23 +50,43 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
+class Half:
+    """Some rows, in the order in which they are seen."""
+
+    numbers: NDArray[np.int64]
+    order: DataOrder
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """Row numbers of a step."""
+        return self.numbers[self.order.rows(step)]
+
+
+@dataclass(frozen=True, eq=False)
 class Halves:
-    """Which rows each level sees.
+    """What block weights, and what architecture weights are trained on; no row is in both."""
 
-    Attributes:
-        weights: Order of the rows that block weights are trained on.
-        choices: Order of those that architecture weights are trained on.
-    """
+    weights: Half
+    choices: Half
 
-    weights: DataOrder
-    choices: DataOrder
+    @classmethod
+    def drawn(cls, lengths: NDArray[np.int64], *, batch: int, seed: int) -> "Halves":
+        """Half of the rows each.
+
+        Args:
+            lengths: Tokens of every row.
+            batch: Rows per step.
+            seed: Of the draw and of both orders.
+        """
+        drawn = np.random.default_rng(seed).permutation(len(lengths))
+        parts = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
+        return cls(*(Half(part, DataOrder(lengths[part], batch, seed + i)) for i, part in enumerate(parts)))
 
 
 def bilevel(
+    model: nn.Module,
     supernet: Supernet,
-    step: Step,
+    step_at: Callable[[float], Step],
     halves: Halves,
-    rows: tuple[Tensor, Tensor],
     expected_share: Callable[[Tensor, Tensor], Tensor],
     *,
     steps: int,
@@ -75,60 +97,57 @@ def bilevel(
     """Train both levels.
 
     Args:
+        model: What the loss is called with: the supernet, or what holds it and the projections of its losses.
         supernet: Changed in place.
-        step: (supernet, row numbers) -> sum of the rows' losses.
-        halves: Orders over each half.
-        rows: Row numbers of each half, int64: what the orders' numbers stand for.
+        step_at: Share of the search in [0, 1) -> loss: (model, row numbers) -> sum of the rows' losses.
+        halves: What each level sees.
         expected_share: (edge weights, aggregation weights) -> expected latency over the limit, a scalar with gradient.
         steps: Of each level.
         seed: Of the dropped rows.
         checkpoint: Read where it is there, written every some steps.
         report: Told the step and the loss about every ten steps.
     """
+    weights = _weights(model, supernet)
     optimisers = (
-        torch.optim.AdamW(supernet.weights(), lr=RATE, weight_decay=DECAY),
+        torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY),
         torch.optim.Adam(supernet.choices, lr=CHOICE_RATE, betas=CHOICE_BETAS, weight_decay=CHOICE_DECAY),
     )
-    begin = _restore(checkpoint, supernet, optimisers)
-    supernet.train()
+    begin = _restore(checkpoint, model, optimisers)
+    model.train()
     for number in range(begin, steps):
         torch.manual_seed(seed * 1_000_003 + number)
+        step = step_at(number / steps)
         _set_rate(optimisers[0], RATE * (1 - number / steps))
-        loss = _step_of_weights(supernet, step, rows[0][halves.weights.rows(number)], optimisers[0])
+        model.zero_grad()
+        loss = _backward(step, model, halves.weights.rows(number))
+        torch.nn.utils.clip_grad_norm_(weights, CLIP)
+        optimisers[0].step()
         if number >= WARM_UP_SHARE * steps:
             before = [choice.detach().clone() for choice in supernet.choices]
-            _step_of_choices(supernet, step, rows[1][halves.choices.rows(number)], expected_share, optimisers[1])
+            model.zero_grad()
+            share = expected_share(supernet.alpha.softmax(1), supernet.beta.softmax(0))
+            _backward(step, model, halves.choices.rows(number), LATENCY_PRICE * share)
+            optimisers[1].step()
             if supernet.leans_on_identity():
                 _put_back(supernet, before)
                 return _choice(supernet, number)
         if report is not None and number % CHECK_STEPS == 0:
             report(number, loss)
         if checkpoint is not None and (number + 1) % CHECKPOINT_STEPS == 0:
-            _save(checkpoint, supernet, optimisers, number + 1)
+            _save(checkpoint, model, optimisers, number + 1)
     return _choice(supernet, steps)
 
 
-def _step_of_weights(supernet: Supernet, step: Step, rows: Tensor, optimiser: torch.optim.Optimizer) -> float:
-    supernet.zero_grad()
-    loss = step(supernet, rows.numpy()) / len(rows)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(list(supernet.weights()), CLIP)
-    optimiser.step()
+def _weights(model: nn.Module, supernet: Supernet) -> list[nn.Parameter]:
+    """Everything that is trained but the architecture's weights."""
+    chosen = {id(choice) for choice in supernet.choices}
+    return [parameter for parameter in model.parameters() if parameter.requires_grad and id(parameter) not in chosen]
+
+
+def _backward(step: Step, model: nn.Module, rows: NDArray[np.int64], price: Tensor | float = 0.0) -> float:
+    loss = step(model, rows) / len(rows)
+    (loss + price).backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
-
-
-def _step_of_choices(
-    supernet: Supernet,
-    step: Step,
-    rows: Tensor,
-    expected_share: Callable[[Tensor, Tensor], Tensor],
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    supernet.zero_grad()
-    share = expected_share(supernet.alpha.softmax(1), supernet.beta.softmax(0))
-    loss = step(supernet, rows.numpy()) / len(rows) + LATENCY_PRICE * share
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
 
 
 def _choice(supernet: Supernet, steps: int) -> Choice:
@@ -146,8 +165,8 @@ def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def _save(path: Path, supernet: Supernet, optimisers: tuple[torch.optim.Optimizer, ...], step: int) -> None:
-    tensors = {f"model.{name}": value for name, value in supernet.state_dict().items()}
+def _save(path: Path, model: nn.Module, optimisers: tuple[torch.optim.Optimizer, ...], step: int) -> None:
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for level, optimiser in enumerate(optimisers):
         for number, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{level}.{number}.{name}": value for name, value in state.items()}
@@ -156,12 +175,12 @@ def _save(path: Path, supernet: Supernet, optimisers: tuple[torch.optim.Optimize
     partial.replace(path)
 
 
-def _restore(path: Path | None, supernet: Supernet, optimisers: tuple[torch.optim.Optimizer, ...]) -> int:
+def _restore(path: Path | None, model: nn.Module, optimisers: tuple[torch.optim.Optimizer, ...]) -> int:
     """The step to go on with."""
     if path is None or not path.exists():
         return 0
     tensors = load_file(path)
-    supernet.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     for level, optimiser in enumerate(optimisers):
         states: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():

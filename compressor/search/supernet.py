@@ -9,13 +9,28 @@ trained, each row loses its identity edges with a probability (Chen et al. 2019,
 3.3.1), and `leans_on_identity` says when to stop.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from compressor.encoder import AGGREGATIONS, BLOCKS, IDENTITY, NONE, Embeddings, Head, Join, TokenHead, make_block
+from compressor.encoder import (
+    AGGREGATIONS,
+    BLOCKS,
+    IDENTITY,
+    NONE,
+    Embeddings,
+    Head,
+    Join,
+    Sizes,
+    TokenHead,
+    Trace,
+    cell_sizes,
+    make_block,
+)
 from compressor.encoder.blocks import Block, Masks
 from compressor.records.architecture import Architecture
 
@@ -93,9 +108,27 @@ class Supernet(nn.Module):
         self.alpha = nn.Parameter(1e-3 * torch.randn(len(edges_of(nodes)), len(NAMES)))
         self.beta = nn.Parameter(1e-3 * torch.randn(len(names)))
 
-    def forward(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None = None) -> Tensor:
+    @property
+    def tables(self) -> list[nn.Embedding]:
+        """See `Traced`."""
+        return self.embeddings.tables
+
+    @property
+    def inner(self) -> None:
+        """See `Traced`: none."""
+        return None
+
+    def forward(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
         """Logits; see `Encoder`."""
+        mask = torch.ones_like(ids) if mask is None else mask
         return cast(Tensor, self.head(self.aggregated(self.states(ids, mask, type_ids)[-1], mask)))
+
+    def trace(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None = None, *, scores: bool = False) -> Trace:
+        """See `Traced`."""
+        states = self.states(ids, mask, type_ids)
+        pooled = tuple(self.aggregated(state, mask)[:, 0] for state in states) if len(self.aggregations) else ()
+        logits = self.head(self.aggregated(states[-1], mask))
+        return Trace(logits, mask, tuple(states), (None,) * len(self.cells) if scores else (), pooled)
 
     def states(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None) -> list[Tensor]:
         """What enters the first cell and what leaves each, [batch, length, width]."""
@@ -119,13 +152,36 @@ class Supernet(nn.Module):
         """The architecture's weights."""
         return [self.alpha, self.beta]
 
-    def weights(self) -> Iterator[nn.Parameter]:
-        """All others that are trained."""
-        chosen = {id(choice) for choice in self.choices}
-        return (p for p in self.parameters() if p.requires_grad and id(p) not in chosen)
-
     def leans_on_identity(self) -> bool:
         """More than half of the edges prefer identity to every other block: the search has begun to collapse."""
         known = [place for place, name in enumerate(NAMES) if name != NONE]
         preferred = [NAMES[known[int(row.argmax())]] for row in self.alpha.detach()[:, known]]
         return preferred.count(IDENTITY) > len(preferred) / 2
+
+
+@dataclass(frozen=True)
+class StoredSupernet:
+    """A supernet on disk; see `compressor.distill.job.Stored`.
+
+    Attributes:
+        space: Everything around the cells.
+        nodes: Of a cell.
+        stacked: Cells.
+        weights: File of its weights (safetensors).
+    """
+
+    space: Architecture
+    nodes: int
+    stacked: int
+    weights: Path
+
+    @property
+    def sizes(self) -> Sizes:
+        """See `Stored`."""
+        return cell_sizes(self.space, self.stacked)
+
+    def load(self) -> Supernet:
+        """See `Stored`."""
+        supernet = Supernet(self.space, nodes=self.nodes, stacked=self.stacked)
+        supernet.load_state_dict(load_file(self.weights))
+        return supernet

@@ -1,7 +1,7 @@
 """The one training loop: ranks, schedules, checkpoints, data order; what a step computes is given to it."""
 
 from compressor.train.arithmetic import faster_in_bfloat16
-from compressor.train.fitting import FittingJob, Loss, fitting_step
+from compressor.train.fitting import FittingJob, Loss
 from compressor.train.job import Job, Setup, Step
 from compressor.train.loop import Trainer, learning_rate
 from compressor.train.order import DataOrder
@@ -16,7 +16,6 @@ __all__ = [
     "Step",
     "Trainer",
     "faster_in_bfloat16",
-    "fitting_step",
     "learning_rate",
     "train",
 ]

@@ -71,15 +71,18 @@ class FittingJob:
         model.load_state_dict(load_file(self.weights))
         for table in model.embeddings.tables:
             table.weight.requires_grad_(False)
-        step = fitting_step(self)
-        order = DataOrder(step.tokens.lengths, self.batch, self.seed)
-        return Setup(model, step, order, inner=model.cells or model.layers)
+        tokens = Tokens.load(self.tokens)
+        targets = np.load(self.targets, mmap_mode="r")
+        expected = len(tokens.ids) if self.architecture.per_token else len(tokens)
+        if len(targets) != expected:
+            raise BorderError(f"{self.targets}: expected {expected} targets for {self.tokens}, found {len(targets)}")
+        scale = output_scale(self.architecture.kind, tokens, targets)
+        step = _FittingStep(tokens, targets, self.loss, self.pad_id, scale, per_token=self.architecture.per_token)
+        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.inner)
 
 
 @dataclass(frozen=True, eq=False)
-class FittingStep:
-    """See `Step`; of any model that answers like the job's."""
-
+class _FittingStep:
     tokens: Tokens
     targets: NDArray[Any]
     loss: Loss
@@ -88,35 +91,32 @@ class FittingStep:
     per_token: bool
 
     def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
-        """Sum of the rows' losses."""
         batch = {name: torch.from_numpy(value) for name, value in self.tokens.padded(rows, self.pad_id).items()}
         outputs = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
         outputs = drop_padding(outputs, batch["attention_mask"])
-        return self.loss(outputs, torch.from_numpy(self._targets(rows))) / self.scale
-
-    def _targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        if not self.per_token:
-            return self.targets[rows]
-        starts, ends = self.tokens.offsets[rows], self.tokens.offsets[rows + 1]
-        return np.concatenate([self.targets[start:end] for start, end in zip(starts, ends, strict=True)])
+        targets = targets_of_rows(self.targets, self.tokens, rows, per_token=self.per_token)
+        return self.loss(outputs, torch.from_numpy(targets)) / self.scale
 
 
-def fitting_step(job: FittingJob) -> FittingStep:
-    """The loss of a job.
+def targets_of_rows(
+    targets: NDArray[Any], tokens: Tokens, rows: NDArray[np.int64], *, per_token: bool
+) -> NDArray[Any]:
+    """Targets [rows, ...]; of a per-token model those of all tokens of the rows, [tokens, ...].
 
-    Raises:
-        BorderError: Targets and tokens do not fit together.
+    Args:
+        targets: Of all rows, or flat of all tokens.
+        tokens: Of all rows.
+        rows: Row numbers.
+        per_token: Whether every token has a target.
     """
-    tokens, shape = Tokens.load(job.tokens), job.architecture
-    targets = np.load(job.targets, mmap_mode="r")
-    expected = len(tokens.ids) if shape.per_token else len(tokens)
-    if len(targets) != expected:
-        raise BorderError(f"{job.targets}: expected {expected} targets for {job.tokens}, found {len(targets)}")
-    scale = _scale(shape.kind, tokens, targets)
-    return FittingStep(tokens, targets, job.loss, job.pad_id, scale, per_token=shape.per_token)
+    if not per_token:
+        return targets[rows]
+    starts, ends = tokens.offsets[rows], tokens.offsets[rows + 1]
+    return np.concatenate([targets[start:end] for start, end in zip(starts, ends, strict=True)])
 
 
-def _scale(kind: TaskKind, tokens: Tokens, targets: NDArray[Any]) -> float:
+def output_scale(kind: TaskKind, tokens: Tokens, targets: NDArray[Any]) -> float:
+    """What a loss on outputs is divided by, so that a row counts as one; see above."""
     if kind == "token-classification":
         return len(tokens.ids) / len(tokens)
     # Targets that are all the same have no spread to measure errors in.

@@ -1,5 +1,6 @@
 """Cells from mixed edges: the limit is kept, the best is found, and a supernet of one choice is that student."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from tables import table_of
 from tiny_models import masked_batch, tiny
 
-from compressor.encoder import AGGREGATIONS, IDENTITY, NONE, Encoder
+from compressor.encoder import AGGREGATIONS, IDENTITY, INPUTS, NONE, Encoder
 from compressor.errors import InfeasibleError
 from compressor.latency import candidate_ops, operations
 from compressor.records.architecture import Precision
@@ -23,7 +24,6 @@ from compressor.search.caching import search_cached
 from compressor.search.discretising import MixedCellSearch
 from compressor.search.supernet import NAMES, Supernet, edges_of
 from compressor.space.cells import cell_space
-from compressor.train import DataOrder
 
 SPACE = cell_space(tiny((2, 32), hidden=24), 16)
 
@@ -132,6 +132,9 @@ def test_a_supernet_with_one_choice_is_that_student() -> None:
     torch.testing.assert_close(supernet(ids, mask, types), student(ids, mask, types), rtol=0, atol=1e-5)
 
 
+Expected = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
 class LongRange:
     """Is the last token what the first one is? Attention and recurrence can tell, windows of few tokens cannot."""
 
@@ -155,13 +158,13 @@ def only_conv_is_cheap(edges: torch.Tensor, aggregations: torch.Tensor) -> torch
     return (edges @ costs).sum() + 0 * aggregations.sum()
 
 
-def searched(expected: object, steps: int, checkpoint: Path | None = None, *, seed: int = 0) -> Choice:
+def searched(expected: Expected, steps: int, checkpoint: Path | None = None, *, seed: int = 0) -> Choice:
     torch.manual_seed(seed)
     supernet, task = Supernet(SPACE, nodes=1, stacked=1), LongRange()
-    lengths = np.full(32, 10, dtype=np.int64)
-    halves = Halves(DataOrder(lengths, 8, 0), DataOrder(lengths, 8, 1))
-    rows = (torch.arange(32), torch.arange(32, 64))
-    return bilevel(supernet, task, halves, rows, expected, steps=steps, seed=seed, checkpoint=checkpoint)  # type: ignore[arg-type]
+    halves = Halves.drawn(np.full(64, 10, dtype=np.int64), batch=8, seed=0)
+    return bilevel(
+        supernet, supernet, lambda at: task, halves, expected, steps=steps, seed=seed, checkpoint=checkpoint
+    )
 
 
 def test_a_price_on_time_moves_the_edges_to_cheap_blocks() -> None:
@@ -215,3 +218,20 @@ def test_identity_edges_are_dropped_while_it_is_trained_only() -> None:
     losses = {float(task(supernet.train(), rows).detach()) for _ in range(4)}
     assert len(losses) == 4
     assert len({float(task(supernet.eval(), rows).detach()) for _ in range(4)}) == 1
+
+
+def test_no_row_is_on_both_levels() -> None:
+    lengths = np.random.default_rng(0).integers(1, 9, 41)
+    halves = Halves.drawn(lengths, batch=4, seed=0)
+    seen = [{int(row) for step in range(40) for row in half.rows(step)} for half in (halves.weights, halves.choices)]
+    assert not seen[0] & seen[1]
+    assert seen[0] | seen[1] == set(range(41))
+
+
+def test_a_trace_of_a_supernet_has_its_answers() -> None:
+    torch.manual_seed(0)
+    supernet, batch = Supernet(SPACE, nodes=2, stacked=2).eval(), masked_batch(SPACE)
+    ids, mask, types = (torch.from_numpy(batch[name]) for name in INPUTS)
+    trace = supernet.trace(ids, mask, types, scores=True)
+    torch.testing.assert_close(trace.logits, supernet(ids, mask, types))
+    assert [len(part) for part in (trace.hidden, trace.pooled, trace.scores)] == [3, 3, 2]

@@ -1,0 +1,204 @@
+"""Distilling a student with losses by name, as a job for the training loop.
+
+    loss of a row = sum over the recipe's losses of weight x loss(trace of the student, trace of the teacher, label)
+
+The teacher runs in every step where a loss reads its hidden states or attention scores; where only its logits are
+read, those on disk do. The embedding tables are frozen as in `train.fitting`, unless a loss trains them. Projections
+between student and teacher are trained along, and only the student is kept.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from compressor.distill.objectives import Combined, Need, Setting, needs_of
+from compressor.encoder import INPUTS, Encoder, Sizes, Trace, Traced, sizes_of
+from compressor.errors import BorderError
+from compressor.records.architecture import Architecture
+from compressor.records.distillation import DistillRecipe
+from compressor.records.task import TaskKind
+from compressor.tasks.tokens import Tokens
+from compressor.train import DataOrder, Setup
+from compressor.train.fitting import output_scale, targets_of_rows
+
+
+class Stored(Protocol):
+    """A model on disk, as a small value that can be sent to another process."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of its traces."""
+
+    def load(self) -> Traced:
+        """A new torch module with its weights."""
+
+
+@dataclass(frozen=True)
+class StoredEncoder:
+    """A canonical encoder.
+
+    Attributes:
+        architecture: Its shape.
+        weights: File of its weights (safetensors).
+    """
+
+    architecture: Architecture
+    weights: Path
+
+    @property
+    def sizes(self) -> Sizes:
+        """See `Stored`."""
+        return sizes_of(self.architecture)
+
+    def load(self) -> Encoder:
+        """See `Stored`."""
+        encoder = Encoder(self.architecture)
+        encoder.load_state_dict(load_file(self.weights))
+        return encoder
+
+
+@dataclass(frozen=True)
+class ObjectiveJob:
+    """Train a student on what its teacher computes.
+
+    Attributes:
+        student: Where it starts.
+        teacher: What it learns from.
+        kind: Of the task.
+        recipe: The losses, completed.
+        tokens: Folder of the training text's tokens.
+        labels: Class ids or values [rows], of a per-token model flat [tokens] as in `tokens`, -100 where nothing
+            counts (.npy).
+        logits: The teacher's [rows, classes], of a per-token model [tokens, classes] (.npy).
+        batch: Rows per step.
+        seed: Of the data order.
+        pad_id: Token id of padding.
+    """
+
+    student: Stored
+    teacher: Stored
+    kind: TaskKind
+    recipe: DistillRecipe
+    tokens: Path
+    labels: Path
+    logits: Path
+    batch: int
+    seed: int
+    pad_id: int
+
+    def check(self) -> None:
+        """Refuse a student that the losses cannot match with the teacher, before anything is loaded.
+
+        Raises:
+            InputError: See `Combined`.
+        """
+        Combined(self.recipe, self._setting(1.0))
+
+    def setup(self) -> Setup:
+        """See `Job`.
+
+        Raises:
+            InputError: The losses cannot match student and teacher.
+            BorderError: Labels, logits and tokens do not fit together.
+        """
+        text = _Text.load(self)
+        objective = Combined(self.recipe, self._setting(output_scale(self.kind, text.tokens, text.logits)))
+        model = Distilling(self.student.load(), objective, needs_of(self.recipe))
+        teacher = _frozen(self.teacher.load()) if model.needs_teacher else None
+        step = partial(_Step, text, teacher)
+        order = DataOrder(text.tokens.lengths, self.batch, self.seed)
+        return Setup(model, step(0.0), order, inner=model.student.inner, result=model.student, later=step)
+
+    def _setting(self, scale: float) -> Setting:
+        return Setting(self.student.sizes, self.teacher.sizes, self.kind, scale)
+
+
+class Distilling(nn.Module):
+    """A student and its losses, with their projections: what is trained.
+
+    Args:
+        student: What is kept.
+        objective: What is thrown away.
+        needs: What the losses read.
+    """
+
+    def __init__(self, student: Traced, objective: Combined, needs: frozenset[Need]) -> None:
+        super().__init__()
+        if not isinstance(student, nn.Module):
+            raise BorderError(f"a student has to be a torch module, got {type(student).__name__}")
+        self.student, self.objective = student, objective
+        self._scores = "attention scores" in needs
+        self.needs_teacher = self._scores or "hidden states" in needs
+        for table in student.tables:
+            table.weight.requires_grad_(objective.trains_tables)
+
+    def trace(self, of: Traced, ids: Tensor, mask: Tensor, types: Tensor) -> Trace:
+        """What the losses read of a model."""
+        if not self.needs_teacher:
+            return Trace(of(ids, mask, types), mask)
+        return of.trace(ids, mask, types, scores=self._scores)
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor, teacher: Trace, labels: Tensor, at: float) -> Tensor:
+        """Sum of the rows' losses: int64 [batch, length] three times, the teacher's trace, labels, progress."""
+        loss: Tensor = self.objective(self.trace(self.student, ids, mask, types), teacher, labels, at)
+        return loss
+
+
+@dataclass(frozen=True, eq=False)
+class _Text:
+    """What is trained on."""
+
+    tokens: Tokens
+    labels: NDArray[Any]
+    logits: NDArray[Any]
+    pad_id: int
+    per_token: bool
+
+    @classmethod
+    def load(cls, job: ObjectiveJob) -> "_Text":
+        tokens, per_token = Tokens.load(job.tokens), job.kind == "token-classification"
+        expected = len(tokens.ids) if per_token else len(tokens)
+        arrays = [np.load(path, mmap_mode="r") for path in (job.labels, job.logits)]
+        for path, array in zip((job.labels, job.logits), arrays, strict=True):
+            if len(array) != expected:
+                raise BorderError(f"{path}: expected {expected} targets for {job.tokens}, found {len(array)}")
+        return cls(tokens, arrays[0], arrays[1], job.pad_id, per_token)
+
+    def of_rows(self, array: NDArray[Any], rows: NDArray[np.int64]) -> Tensor:
+        """Labels or logits of rows, or of their tokens."""
+        return torch.from_numpy(targets_of_rows(array, self.tokens, rows, per_token=self.per_token))
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    text: _Text
+    teacher: Traced | None
+    progress: float
+
+    def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
+        if not isinstance(model, Distilling):
+            raise BorderError(f"expected the model of this job, got {type(model).__name__}")
+        batch = self.text.tokens.padded(rows, self.text.pad_id)
+        ids, mask, types = (torch.from_numpy(batch[name]) for name in INPUTS)
+        labels = self.text.of_rows(self.text.labels, rows)
+        if self.teacher is None:
+            teacher = Trace(self.text.of_rows(self.text.logits, rows), mask)
+        else:
+            with torch.no_grad():
+                teacher = model.trace(self.teacher, ids, mask, types)
+        loss: Tensor = model(ids, mask, types, teacher, labels, self.progress)
+        return loss
+
+
+def _frozen(model: Traced) -> Traced:
+    """For reading only."""
+    if not isinstance(model, nn.Module):
+        raise BorderError(f"a teacher has to be a torch module, got {type(model).__name__}")
+    return model.eval().requires_grad_(False)
