@@ -24,7 +24,7 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Every entry as
 
     found = {kind: entries() for kind, entries in _registries().items()}
     if as_json:
-        plain = {kind: [asdict(entry) for entry in entries] for kind, entries in found.items()}
+        plain = {kind.removeprefix("--"): [asdict(entry) for entry in entries] for kind, entries in found.items()}
         typer.echo(json.dumps(plain, indent=1, ensure_ascii=False))
         return int(ExitCode.MET)
     header = ("what", "source", "needs", "parameters")

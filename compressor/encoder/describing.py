@@ -11,8 +11,8 @@ from compressor.records.method import Method, first_line
 
 def block_methods() -> tuple[Method, ...]:
     """All blocks, then the aggregations, in the order of their registries."""
-    blocks = [_method(name, make, "") for name, make in BLOCKS.items()]
-    return (*blocks, *(_method(name, make, "behind the last cell") for name, make in AGGREGATIONS.items()))
+    blocks = [_method(name, make, "a place in a cell") for name, make in BLOCKS.items()]
+    return (*blocks, *(_method(name, make, "a place behind the last cell") for name, make in AGGREGATIONS.items()))
 
 
 def _method(name: str, make: Callable[[Architecture], Block], needs: str) -> Method:

@@ -8,16 +8,19 @@ import pytest
 
 from compressor.cli.parsing import parse_distill
 from compressor.distill.objectives import OBJECTIVES
+from compressor.encoder import AGGREGATIONS, BLOCKS
 from compressor.errors import InputError
 from compressor.records.distillation import DistillRecipe, LossTerm
-from compressor.search import PLAIN, SEARCHERS
+from compressor.search import EPISODIC, NAS_KD, PLAIN, SEARCHERS
 
 
-def test_every_search_and_loss_is_listed(cli: Any) -> None:
+def test_every_search_loss_and_block_is_listed(cli: Any) -> None:
     ended = cli("methods")
     assert ended.code == 0
     listed = {line.split()[0]: line for line in ended.out.splitlines() if line}
-    assert set(listed) == {"--search", "--distill", *SEARCHERS, *PLAIN, *OBJECTIVES}
+    searches = {NAS_KD, *SEARCHERS, *EPISODIC, *PLAIN}
+    assert set(listed) == {"--search", "--distill", "block", *searches, *OBJECTIVES, *BLOCKS, *AGGREGATIONS}
+    assert "kernel 5" in listed["conv-5"]
     assert "Sun et al. 2019, arXiv 1908.09355" in listed["pkd-last"]
     assert "temperature 5, alpha 0.7" in listed["vanilla-kd"]
 
