@@ -50,7 +50,7 @@ class MixedCellSearch:
         """
         costs = _Costs(problem)
         aggregations = self._aggregations(costs)
-        strongest, first = self._strongest(), aggregations[0][0]
+        strongest, first = self.strongest(), aggregations[0][0]
         for stacked in STACKED:
             solution = self._solution(costs, strongest, stacked, first)
             if solution.cost_us <= problem.limit_us:
@@ -69,7 +69,7 @@ class MixedCellSearch:
         names = [list(AGGREGATIONS)[place] for place in np.argsort(-self.aggregations)]
         return [(name, costs.block(name)) for name in names]
 
-    def _strongest(self) -> tuple[Node, ...]:
+    def strongest(self) -> tuple[Node, ...]:
         """Of every node the two strongest edges, each with its strongest block."""
         nodes: list[Node] = []
         for node in range(1, self.nodes + 1):
