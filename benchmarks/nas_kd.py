@@ -3,7 +3,7 @@
 | part | what | question |
 | --- | --- | --- |
 | searches | `compress --search NAME`, 8 minutes, half and a fifth of the int8 teacher's latency | who wins? |
-| poster | three cells of width 128, searched from scratch, against three layers of the same size | what carried over? |
+| poster | three searched cells of width 128, against three layers of the same size | what carried over? |
 | losses | three of the teacher's six layers, 400 steps of 32 rows with every loss by name | does the order hold? |
 | methods | every loss and search once with little time, exported and verified | does everything work? |
 
