@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compressor.records.cells import Cells
 from compressor.records.evidence import Evidence
 from compressor.records.results import Report
 from compressor.records.units import format_ms
@@ -65,14 +66,34 @@ def _frontier(reports: Sequence[Report], evidence: Evidence) -> Picture:
 
 def _shape(report: Report, evidence: Evidence) -> Picture | None:
     del evidence
-    if report.architecture is None or not report.teacher_layers:
+    shape = report.architecture
+    if shape is None or not report.teacher_layers:
         return None
+    if shape.cells is not None:
+        return _cell(shape.cells)
     return _picture(
         "What is left of the teacher",
         f"Heads and neurons of each layer; all products in {report.precision}.",
         lambda: figures.shape(report),
         ("layer", "heads", "of", "neurons", "of"),
         _layer_rows(report),
+    )
+
+
+def _cell(cells: Cells) -> Picture:
+    behind = f", then {cells.aggregation}" if cells.aggregation else ""
+    rows = [
+        (f"node {node}", edge.block, "what enters" if edge.source == 0 else f"node {edge.source}")
+        for node, edges in enumerate(cells.nodes, 1)
+        for edge in edges
+    ]
+    return _picture(
+        "The cell",
+        f"It stands {cells.stacked} times in a row{behind}. Every node adds up what its blocks make of earlier states, "
+        "and is normed.",
+        lambda: figures.cell(cells),
+        ("node", "block", "reads"),
+        tuple(rows),
     )
 
 
