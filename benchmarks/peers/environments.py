@@ -81,6 +81,9 @@ PEERS = (
             Model("bfloat16 where it is faster", "fp32.xml", "openvino"),
             Model("NNCF int8", "int8.xml", "openvino", ("f32",)),
             Model("NNCF int8, bfloat16 elsewhere", "int8.xml", "openvino"),
+            Model("bfloat16 where it is faster, known shape", "fp32.xml", "openvino", ("static",)),
+            Model("NNCF int8, known shape", "int8.xml", "openvino", ("f32", "static")),
+            Model("NNCF int8, bfloat16 elsewhere, known shape", "int8.xml", "openvino", ("static",)),
         ),
     ),
 )

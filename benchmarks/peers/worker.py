@@ -1,7 +1,7 @@
 """Runs one model, in a peer's own environment or in ours; imports nothing but its runtime and numpy.
 
     python worker.py onnxruntime MODEL THREADS [disabled optimiser ...]
-    python worker.py openvino MODEL THREADS [f32]
+    python worker.py openvino MODEL THREADS [f32] [static]
     python worker.py compressor MODEL THREADS OPTIONS      options as JSON: our engine, as it ships
 
 One JSON command per line on standard input, one JSON answer per line on standard output:
@@ -23,6 +23,7 @@ import numpy as np
 Feeds = dict[str, Any]
 Run = Callable[[Feeds], Any]
 WARM_UP = 3
+MOST_SHAPES = 4  # that are compiled one by one
 
 
 def onnxruntime(path: str, threads: int, disabled: list[str]) -> Run:
@@ -40,7 +41,10 @@ def onnxruntime(path: str, threads: int, disabled: list[str]) -> Run:
 
 
 def openvino(path: str, threads: int, options: list[str]) -> Run:
-    """A compiled model in its default precision, which is bfloat16 where the processor has it, or in float32."""
+    """A compiled model in its default precision, which is bfloat16 where the processor has it, or in float32.
+
+    With `static` it is compiled anew for each of the first shapes that occur, as who times one shape would do.
+    """
     import openvino as ov
     from openvino import properties
     from openvino.properties import hint
@@ -48,9 +52,24 @@ def openvino(path: str, threads: int, options: list[str]) -> Run:
     settings = {hint.performance_mode: hint.PerformanceMode.LATENCY, properties.inference_num_threads: threads}
     if "f32" in options:
         settings[hint.inference_precision] = ov.Type.f32
-    compiled = ov.Core().compile_model(path, "CPU", settings)
-    request, names = compiled.create_infer_request(), [each.any_name for each in compiled.inputs]
-    return lambda feeds: next(iter(request.infer({name: feeds[name] for name in names}).values()))
+    model = ov.Core().read_model(path)
+    names, requests = [each.any_name for each in model.inputs], {}
+
+    def request_for(shape: tuple[int, ...] | None) -> Any:
+        if shape not in requests:
+            known = model.clone()
+            if shape is not None:
+                known.reshape({name: list(shape) for name in names})
+            requests[shape] = ov.Core().compile_model(known, "CPU", settings).create_infer_request()
+        return requests[shape]
+
+    def run(feeds: Feeds) -> Any:
+        shape = feeds[names[0]].shape if "static" in options else None
+        if shape not in requests and len(requests) >= MOST_SHAPES:
+            shape = None
+        return next(iter(request_for(shape).infer({name: feeds[name] for name in names}).values()))
+
+    return run
 
 
 def compressor(path: str, threads: int, options: list[str]) -> Run:
