@@ -89,8 +89,8 @@ def _cell(cells: Cells) -> Picture:
     ]
     return _picture(
         "The cell",
-        f"It stands {cells.stacked} times in a row{behind}. Every node adds up what its blocks make of earlier states, "
-        "and is normed.",
+        f"It stands {cells.stacked} times in a row{behind}. Every node is the norm of what its blocks make of earlier "
+        "states.",
         lambda: figures.cell(cells),
         ("node", "block", "reads"),
         tuple(rows),
