@@ -11,6 +11,7 @@ from compressor.errors import InputError
 from compressor.export import MODEL, tokenizer_bytes
 from compressor.gate.measuring import Side
 from compressor.records.gate import EngineFacts
+from compressor.runtimes.shapes import inferred_shapes
 
 # Kind of product -> type of its operands.
 PRODUCTS = {"MatMul": "fp32", "Gemm": "fp32", "MatMulInteger": "int8"}
@@ -52,7 +53,7 @@ def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
     Raises:
         InputError: A shape cannot be inferred.
     """
-    sizes = _inferred(model, shapes)
+    sizes = inferred_shapes(model, shapes)
     rounded = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     total: Counter[str] = Counter()
     for node in model.graph.node:
@@ -66,20 +67,6 @@ def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
         inner = sizes[node.input[0]][-2 if transposed else -1]
         total[kind] += 2 * math.prod(sizes[node.output[0]]) * inner
     return dict(sorted(total.items()))
-
-
-def _inferred(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors that can be known."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for value in fixed.graph.input:
-        for dimension, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
-            dimension.dim_value = size
-    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
-    values = (*inferred.input, *inferred.value_info, *inferred.output)
-    found = {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in values}
-    found |= {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
-    return {name: sizes for name, sizes in found.items() if all(sizes)}
 
 
 def _read(path: Path) -> onnx.ModelProto:
