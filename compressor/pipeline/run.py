@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from compressor.distill.objectives import completed
-from compressor.errors import ExitCode, InfeasibleError
+from compressor.errors import ExitCode, InfeasibleError, InputError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import distilling, finishing, stages
 from compressor.pipeline.cutting import Cutter
@@ -32,7 +32,7 @@ from compressor.records.stages import (
     Rung,
 )
 from compressor.records.units import format_ms
-from compressor.search import check_search
+from compressor.search import EPISODIC, NAS_KD, check_search
 from compressor.search.confirm import planned_tail
 
 MAX_EVALUATION_READS = 3
@@ -92,7 +92,8 @@ def compress(
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
-    check_search(request.search)
+    if check_search(request.search) in (NAS_KD, *EPISODIC) and request.starts:
+        raise InputError(f"--start: --search {request.search} cuts no network; leave one of them out")
     if request.distill is not None:
         completed(request.distill)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)

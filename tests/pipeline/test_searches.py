@@ -96,3 +96,9 @@ def test_a_limit_that_nothing_keeps_ends_with_the_nearest(
 def test_an_unknown_search_is_refused_with_the_nearest(ask: Ask, run: Run) -> None:
     with pytest.raises(InputError, match=r"got 'nas_kd'; did you mean 'nas-kd'\?"):
         run(replace(ask(1.0), search="nas_kd"))
+
+
+@pytest.mark.parametrize("search", [NAS_KD, "kd-nas"])
+def test_a_search_that_cuts_nothing_takes_no_start(ask: Ask, run: Run, search: str) -> None:
+    with pytest.raises(InputError, match=f"--search {search} cuts no network; leave one of them out"):
+        run(replace(ask(1.0), search=search, starts=("somewhere",)))
