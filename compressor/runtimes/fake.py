@@ -157,5 +157,5 @@ def products_ns(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -
         if node.op_type in RATE_FLOP_PER_NS and node.input[1] in matrices:
             transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
             inner = matrices[node.input[1]][1 if transposed else 0]
-            total += 2 * math.prod(sizes[node.output[0]]) * inner / RATE_FLOP_PER_NS[node.op_type]
+            total += 2 * math.prod(sizes.get(node.output[0], (0,))) * inner / RATE_FLOP_PER_NS[node.op_type]
     return total
