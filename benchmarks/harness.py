@@ -8,11 +8,13 @@ import argparse
 import ast
 import hashlib
 import json
+import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared"
 ROWS = CHECKOUT / "benchmarks" / ".rows"
 RESULTS = CHECKOUT / "benchmarks" / "results"
+RUNTIMES = ("onnxruntime", "openvino", "torch")
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,27 @@ def _content(file: Path) -> bytes:
     return ast.dump(tree).encode()
 
 
+def conditions() -> list[str]:
+    """What numbers depend on beside code and data: the device, and the versions of what runs there.
+
+    For the settings of `content_hash`, of rows with times in them.
+    """
+    return [fingerprint().key, *(f"{name} {_version(name)}" for name in RUNTIMES)]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
 class RowStore:
     """Rows of one benchmark, appended as soon as they are there.
 
     Args:
         benchmark: Its name.
-        resume: Keep the rows of an earlier run.
+        resume: Keep the rows of an earlier run; else its file gets the ending `.old`.
         committed: Keep them beside the results, for a benchmark that takes longer than one machine can be had for.
     """
 
@@ -102,26 +120,39 @@ class RowStore:
         folder, name = (RESULTS, f"{benchmark}.rows.jsonl") if committed else (ROWS, f"{benchmark}.jsonl")
         folder.mkdir(exist_ok=True)
         self._path = folder / name
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
-        if resume and self._path.exists():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
-                self._known[row["row"], row["key"]] = row
-        elif self._path.exists():
-            self._path.unlink()
+        if self._path.exists() and not resume:
+            self._path.replace(folder / f"{name}.old")
+        self._known = {(row["row"], row["key"]): row for row in self._kept()}
 
     def row(self, name: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The row of that name and key, computed where it is missing."""
         if (name, key) not in self._known:
             begin = time.monotonic()
             row = {"row": name, "key": key, **compute(), "row_seconds": round(time.monotonic() - begin, 2)}
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
+            self._append(row)
             self._known[name, key] = row
         row = self._known[name, key]
         shown = {k: v for k, v in row.items() if k not in ("row", "key") and not isinstance(v, dict | list)}
         print(f"  {name:<12} " + "  ".join(f"{k}={v}" for k, v in shown.items()), flush=True)
         return row
+
+    def _kept(self) -> Iterator[dict[str, Any]]:
+        """Rows of an earlier run; a line that a kill cut off is none."""
+        if not self._path.exists():
+            return
+        for number, line in enumerate(self._path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                print(f"  {self._path.name}: line {number} was cut off and is left out", flush=True)
+
+    def _append(self, row: dict[str, Any]) -> None:
+        """Behind a line that was cut off a new line begins."""
+        with self._path.open("a+b") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 1))
+            whole = stream.read() in (b"", b"\n")
+            stream.write((b"" if whole else b"\n") + json.dumps(row).encode() + b"\n")
 
 
 def gemm_ceiling() -> dict[str, float]:

@@ -5,89 +5,248 @@
 | searches | `compress --search NAME`, 8 minutes, half and a fifth of the int8 teacher's latency | who wins? |
 | poster | three searched cells of width 128, against three layers of the same size | what carried over? |
 | losses | three of the teacher's six layers, 400 steps of 32 rows with every loss by name | does the order hold? |
-| methods | every loss and search once with little time, exported and verified | does everything work? |
+| methods | the students of the losses exported and verified; the searches' own | does everything work? |
 
 Teacher MiniLM-L6 for SST-2, 6,920 sentences, one thread, dev and test pooled; losses on MRPC too, whose teacher is
-fine-tuned here. The published order of losses is No KD < KD < PKD < ALP-KD < Annealing-KD.
+fine-tuned here: no KD, vanilla KD and the best five of SST-2. The published order of losses is No KD < KD < PKD < ALP-KD
+< Annealing-KD.
 
     python -m benchmarks.nas_kd --full --resume
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import combinations
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import save_file
 
-from benchmarks.commands import compress
-from benchmarks.distilled import Answered, keep
+from benchmarks import losses, poster
+from benchmarks.distilled import SST2, WORK, answered, task_of
 from benchmarks.extending import files_of_a_new_block, files_of_a_new_loss
 from benchmarks.frontier import LENGTH, T_ALONE, TEACHER, pooled
 from benchmarks.gradients import gradients_that_hold
-from benchmarks.harness import CHECKOUT, ROWS, Check, RowStore, arguments, content_hash, finish, gemm_ceiling
-from benchmarks.other_tasks import TASKS, make_teacher
+from benchmarks.harness import (
+    CHECKOUT,
+    Check,
+    RowStore,
+    arguments,
+    conditions,
+    content_hash,
+    finish,
+    gemm_ceiling,
+)
+from benchmarks.other_tasks import teacher_folder
 from benchmarks.parity import blocks_with_parity
+from benchmarks.searched import built, gain, over_limit, searched, works
 from compressor.distill.objectives import OBJECTIVES
-from compressor.encoder import AGGREGATIONS, BLOCKS, Encoder
-from compressor.pipeline.cells import WIDTH, supernet_of, take_embeddings
+from compressor.encoder import AGGREGATIONS, BLOCKS
 from compressor.pipeline.demo import encoder_folder
 from compressor.precision import apply_precision
-from compressor.records.architecture import Architecture, Cut, Layer, LayerCut, Precision
-from compressor.records.cells import Cells, read_nodes
-from compressor.records.distillation import DistillRecipe, LossTerm
+from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.records.promise import Workload
-from compressor.runtimes import LocalDevice, engine_subject, time_alone
-from compressor.search import EPISODIC, NAS_KD
-from compressor.search.bilevel import Halves, bilevel
-from compressor.search.discretising import MixedCellSearch
-from compressor.search.supernet import StoredSupernet, Supernet
-from compressor.space import inherit
-from compressor.space.cells import NODES, cell_space
-from compressor.tasks import TextTokenizer, Tokens, encode_split, read_task
+from compressor.runtimes import engine_subject, time_alone
+from compressor.runtimes.local import LocalDevice
+from compressor.tasks import Tokens
 from compressor.tasks.feeds import workload_feeds
 from compressor.teachers import load_teacher
 
-WORK = ROWS / "nas_kd"
-SEARCHES = ("exact", NAS_KD, *EPISODIC)
-SHARES, MINUTES = (0.5, 0.2), 8
-SEEDS = (0, 1, 2)
-POSTER_STEPS, POSTER_BATCH, POSTER_RATE, SEARCH_STEPS = 1500, 64, 1e-3, 250
-CELLS = 3  # as in the paper's smaller student
-LOSS_STEPS, LOSS_BATCH, LOSS_RATE, BEST = 400, 32, 2e-4, 5
-NO_KD = DistillRecipe((LossTerm("vanilla-kd", 1.0, (("alpha", 0.0),)),))
-LEAST_STEPS, METHOD_BUDGET = 60, "100s"
-BUILT = (0, 4, 6)
-CODE = [
-    CHECKOUT / "compressor" / name for name in ("distill", "encoder", "pipeline", "search", "space", "train", "tasks")
-]
-CODE += [CHECKOUT / "benchmarks" / name for name in ("nas_kd.py", "distilled.py")]
+BEST = 5
+# From the worst to the best, by their names here; issue 8 has the order.
+PUBLISHED = (losses.PLAIN, "vanilla-kd", "pkd-skip", "alp-kd", "annealing-kd")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is done.
+
+    Attributes:
+        searches: By name.
+        shares: Of the int8 teacher's latency, the searches' limits.
+        minutes: Of each search.
+        seeds: Of the poster's rows; and of the best losses'.
+        ways: Of the poster.
+        search_steps: Of both levels, of the poster's search.
+        poster_steps: Of the poster's trainings.
+        losses: By name.
+        loss_steps: Of each.
+        tasks: That the best losses are trained on beside SST-2.
+    """
+
+    searches: tuple[str, ...]
+    shares: tuple[float, ...]
+    minutes: float
+    seeds: tuple[int, ...]
+    ways: tuple[str, ...]
+    search_steps: int
+    poster_steps: int
+    losses: tuple[str, ...]
+    loss_steps: int
+    tasks: tuple[str, ...]
+
+
+FULL = Amount(
+    searches=("exact", "nas-kd", "kd-nas", "evolution", "random"),
+    shares=(0.5, 0.2),
+    minutes=8,
+    seeds=(0, 1, 2),
+    ways=poster.WAYS,
+    search_steps=150,
+    poster_steps=750,
+    losses=tuple(OBJECTIVES),
+    loss_steps=400,
+    tasks=("mrpc",),
+)
+QUICK = Amount(
+    searches=("kd-nas", "random"),
+    shares=(0.5,),
+    minutes=2,
+    seeds=(0,),
+    ways=poster.WAYS[:2],
+    search_steps=30,
+    poster_steps=60,
+    losses=("vanilla-kd", "pkd-skip"),
+    loss_steps=60,
+    tasks=(),
+)
+
+# What each kind of row runs, so that a change elsewhere drops none of it.
+PACKAGES = {
+    "teacher": "encoder precision runtimes tasks teachers",
+    "parity": "encoder runtimes",
+    "gradients": "distill/objectives encoder",
+    "search": "distill encoder export latency pipeline precision runtimes score search space tasks teachers train "
+    "verification",
+    "poster": "distill encoder pipeline/cells.py precision search space tasks teachers train",
+    "loss": "distill encoder precision space tasks teachers train",
+    "method": "distill encoder export pipeline precision runtimes space tasks teachers verification",
+}
+SCRIPTS = {
+    "teacher": "distilled.py",
+    "parity": "parity.py",
+    "gradients": "gradients.py",
+    "search": "searched.py",
+    "poster": "poster.py distilled.py",
+    "loss": "losses.py distilled.py",
+    "method": "losses.py",
+}
 
 
 @cache
-def answered(task: str) -> Answered:
-    """`sst2` or `mrpc`, with the teacher's answers."""
-    if task == "sst2":
-        teacher, data, evaluation = TEACHER, pooled("train_sentences"), "test"
-    else:
-        found = next(each for each in TASKS if each.name == task)
-        teacher, data, evaluation = make_teacher(found, encoder_folder()), found.data, None
-    read = read_task(data, task="text-classification", agreement=False)
-    tokenizer = TextTokenizer(teacher)
-    longest = load_teacher(teacher).max_length
-    parts = [
-        encode_split(tokenizer, read.splits[name], read.spec, max_length=longest)
-        for name in ("train", evaluation or read.spec.eval_split)
-    ]
-    return Answered.made(WORK / task, teacher, parts[0], parts[1], "accuracy")
+def _code(kind: str) -> str:
+    paths = [CHECKOUT / "compressor" / name for name in PACKAGES[kind].split()]
+    paths += [CHECKOUT / "benchmarks" / name for name in SCRIPTS[kind].split()]
+    return content_hash([*paths, TEACHER, pooled(SST2)], conditions())
 
 
-def int8_teacher_ms() -> dict[str, Any]:
+def key_of(kind: str, *settings: object) -> str:
+    """Of a row: its kind's code, the teacher, the data, the machine, and its own settings."""
+    return content_hash([], [_code(kind), *settings])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of this benchmark.
+
+    Attributes:
+        store: Keeps rows.
+        amount: Of what is done.
+        rows: So far, by name.
+    """
+
+    store: RowStore
+    amount: Amount
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def row(self, name: str, key: str, make: Callable[[], Row]) -> Row:
+        """A row of the store."""
+        self.rows[name] = self.store.row(name, key, make)
+        return self.rows[name]
+
+    def cheap_rows(self, *, full: bool) -> None:
+        """What takes no training."""
+        self.row("parity", key_of("parity"), lambda: {"blocks": blocks_with_parity()})
+        self.row("gradients", key_of("gradients"), lambda: {"losses": gradients_that_hold()})
+        if full:
+            parts = [CHECKOUT / name for name in ("compressor", "tests/contracts", "benchmarks/extending.py")]
+            self.row("extending", content_hash(parts, []), extended)
+
+    def search_rows(self, p95_ms: float) -> None:
+        """Every search at every limit."""
+        for share in self.amount.shares:
+            for search in self.amount.searches:
+                limit_ms = float(f"{share * p95_ms:.3g}")
+                key = key_of("search", search, limit_ms, self.amount.minutes)
+                make = partial(searched, search, limit_ms, self.amount.minutes)
+                self.row(f"search {share} {search}", key, make)
+
+    def poster_rows(self) -> None:
+        """Every way with every seed, behind the search of that seed."""
+        for seed in self.amount.seeds:
+            steps = self.amount.search_steps
+            found = self.row(
+                f"cells {seed}", key_of("poster", "search", steps), partial(poster.cells_found, seed, steps)
+            )
+            for way in self.amount.ways:
+                key = key_of("poster", found["cells"], self.amount.poster_steps)
+                make = partial(poster.trained, way, seed, found, self.amount.poster_steps)
+                self.row(f"poster {way} {seed}", key, make)
+
+    def loss_rows(self) -> None:
+        """Every loss once; the best, no KD and vanilla KD with all seeds, and on other tasks."""
+        first = {name: self.loss_row("sst2", name, 0)["points"] for name in (losses.PLAIN, *self.amount.losses)}
+        best = sorted(self.amount.losses, key=lambda name: -first[name])[:BEST]
+        again = tuple(dict.fromkeys((losses.PLAIN, "vanilla-kd", *best)))
+        for name in again:
+            for seed in self.amount.seeds[1:]:
+                self.loss_row("sst2", name, seed)
+        for task in self.amount.tasks:
+            for name in again:
+                self.loss_row(task, name, 0)
+
+    def loss_row(self, task: str, name: str, seed: int) -> Row:
+        """One training."""
+        key = self._loss_key(task)
+        weights, steps = self._weights(task, name, seed), self.amount.loss_steps
+        return self.row(f"loss {task} {name} {seed}", key, lambda: losses.trained(task, name, seed, steps, weights))
+
+    def method_rows(self) -> None:
+        """The first student of every loss, exported and verified."""
+        for name in self.amount.losses:
+            key = key_of("method", self._loss_key("sst2"))
+            self.row(f"method {name}", key, partial(self._shipped, name))
+
+    def _shipped(self, name: str) -> Row:
+        weights, steps = self._weights("sst2", name, 0), self.amount.loss_steps
+        if not weights.exists():  # its row is of another machine
+            losses.trained("sst2", name, 0, steps, weights)
+        return losses.shipped(name, weights, steps)
+
+    def _weights(self, task: str, name: str, seed: int) -> Path:
+        return WORK / "weights" / f"{task}-{name}-{seed}-{self._loss_key(task)}.safetensors"
+
+    def _loss_key(self, task: str) -> str:
+        made = [] if task == "sst2" else [teacher_folder(task_of(task), encoder_folder()).name]
+        return key_of("loss", self.amount.loss_steps, *made)
+
+
+def extended() -> Row:
+    """Files that a new loss and a new block take."""
+    return {"loss": files_of_a_new_loss(), "block": files_of_a_new_block()}
+
+
+def teacher_points() -> Row:
+    """The ceiling of accuracy."""
+    return {"points": round(answered("sst2").points(answered("sst2").teacher.encoder), 3)}
+
+
+def int8_teacher_ms() -> Row:
     """95th percentile of the int8 teacher here, in milliseconds."""
     device = LocalDevice()
     model = apply_precision(load_teacher(TEACHER).encoder.emit(), Precision.INT8).SerializeToString()
@@ -97,208 +256,127 @@ def int8_teacher_ms() -> dict[str, Any]:
     return {"p95_ms": round(float(np.percentile(times, 95)) / 1e6, 4)}
 
 
-def searched(search: str, limit_ms: float, minutes: float = MINUTES) -> dict[str, Any]:
-    """One run of the command line with a cold cache."""
-    row = compress(
-        [
-            *("--teacher", str(TEACHER), "--data", str(pooled("train_sentences")), "--search", search),
-            *("--max-latency", f"{limit_ms:.4g}ms", "--sequence-length", str(LENGTH), "--threads", "1"),
-            *("--max-accuracy-drop", "100", "--time-budget", f"{minutes:g}m"),
-        ]
-    )
-    text = "\n".join(row["output"])
-    tried = re.search(r"(\d+) of \d+ feasible shapes were tried", text)
-    built = len(re.findall(r"built ", text))
-    return {"search": search, "limit_ms": limit_ms, **row, "tried": int(tried.group(1)) if tried else built}
-
-
-def over_limit(row: Mapping[str, Any]) -> bool:
-    """An engine shipped whose 95th percentile is over its limit."""
-    return bool(row["exit_code"] in BUILT and row["p95_ms"] > row["limit_ms"])
-
-
-def poster(way: str, seed: int) -> dict[str, Any]:
-    """A student from scratch: three cells that were searched, or three layers of as many parameters."""
-    text = answered("sst2")
-    shape = cells_found(seed)
-    if way != "cells":
-        shape = same_size(shape)
-    torch.manual_seed(seed)
-    student = Encoder(shape)
-    take_embeddings(student, text.teacher.encoder)
-    recipe = {
-        "cells": DistillRecipe.named("nas-kd"),
-        "layers without KD": NO_KD,
-        "layers, vanilla KD": DistillRecipe.named("vanilla-kd"),
-        "layers, PKD": DistillRecipe.named("pkd-skip"),
-    }[way]
-    begun = keep(student, WORK / "begun.safetensors")
-    row = text.trained(begun, recipe, steps=POSTER_STEPS, batch=POSTER_BATCH, rate=POSTER_RATE, seed=seed)
-    return {**row, "parameters": inner_parameters(student), "shape": shape.in_words}
-
-
-@cache
-def cells_found(seed: int) -> Architecture:
-    """The strongest cell of a search without a limit, three times."""
-    text = answered("sst2")
-    space = cell_space(text.teacher.encoder.architecture, WIDTH)
-    torch.manual_seed(seed)
-    supernet = Supernet(space, nodes=NODES, stacked=2)
-    take_embeddings(supernet, text.teacher.encoder)
-    save_file(supernet.state_dict(), WORK / "supernet.safetensors")
-    stored = StoredSupernet(space, NODES, 2, WORK / "supernet.safetensors")
-    setup = text.job(stored, DistillRecipe.named("nas-kd"), batch=LOSS_BATCH, seed=seed).setup()
-    lengths = Tokens.load(text.folder / "tokens").lengths
-    choice = bilevel(
-        setup.model,
-        supernet_of(setup),
-        setup.step_at,
-        Halves.drawn(lengths, batch=LOSS_BATCH, seed=seed),
-        lambda edges, aggregations: 0 * (edges.sum() + aggregations.sum()),
-        steps=SEARCH_STEPS,
-        seed=seed,
-    )
-    search = MixedCellSearch(choice.edges.double().numpy(), choice.aggregations.double().numpy(), NODES)
-    aggregation = list(AGGREGATIONS)[int(choice.aggregations.argmax())]
-    return replace(space, cells=Cells(read_nodes(search.strongest()), CELLS, aggregation))
-
-
-def same_size(shape: Architecture) -> Architecture:
-    """Three layers of four heads, with as many parameters as the cells have."""
-    wanted, plain = inner_parameters(Encoder(shape)), replace(shape, cells=None, head_size=WIDTH // 4)
-
-    def of(neurons: int) -> Architecture:
-        return plain.with_layers((Layer(4, neurons),) * CELLS)
-
-    return min(map(of, range(16, 4096, 16)), key=lambda found: abs(inner_parameters(Encoder(found)) - wanted))
-
-
-def inner_parameters(encoder: Encoder) -> int:
-    """Without embeddings and head."""
-    return sum(parameter.numel() for parameter in encoder.inner.parameters())
-
-
-def loss_row(task: str, name: str, seed: int) -> dict[str, Any]:
-    """Half of the teacher's layers, whole and evenly spaced, after a short training."""
-    text = answered(task)
-    teacher = text.teacher.encoder
-    whole = [LayerCut(tuple(range(x.heads)), tuple(range(x.neurons))) for x in teacher.architecture.layers]
-    kept = [cut if number % 2 else LayerCut((), ()) for number, cut in enumerate(whole)]
-    begun = keep(inherit(teacher, Cut(tuple(kept))), WORK / "begun.safetensors")
-    recipe = NO_KD if name == "no KD" else DistillRecipe.named(name)
-    return text.trained(begun, recipe, steps=LOSS_STEPS, batch=LOSS_BATCH, rate=LOSS_RATE, seed=seed)
-
-
-def method_row(flags: Sequence[str], limit_ms: float) -> dict[str, Any]:
-    """Everything once, in little time."""
-    row = compress(
-        [
-            *("--teacher", str(TEACHER), "--data", str(pooled("train_sentences")), *flags),
-            *("--max-latency", f"{limit_ms:.4g}ms", "--sequence-length", str(LENGTH), "--threads", "1"),
-            *("--max-accuracy-drop", "100", "--time-budget", METHOD_BUDGET),
-        ]
-    )
-    steps = [int(found) for found in re.findall(r"(\d+) steps \(", "\n".join(row["output"]))]
-    works = row["exit_code"] in BUILT and max(steps, default=0) >= LEAST_STEPS and row["chosen"] == "student"
-    return {**row, "steps": max(steps, default=0), "works": works}
-
-
 def main() -> None:
-    """Rows, tables, checks."""
+    """Rows, tables, checks; the cheap rows first."""
     options = arguments(__doc__ or "")
     full = options.mode == "full"
+    amount = FULL if full else QUICK
+    if amount.tasks:
+        encoder_folder()  # where it is not installed, that is said before hours of training
     print("ceiling: " + ", ".join(f"{name} {rate / 1e9:.0f} G/s" for name, rate in gemm_ceiling().items()))
     print("ceiling of accuracy: the teacher's")
-    store, key = RowStore("nas_kd", resume=options.resume, committed=full), content_hash(CODE, [])
     WORK.mkdir(parents=True, exist_ok=True)
-    rows: dict[str, dict[str, Any]] = {}
-
-    def row(name: str, make: Any) -> dict[str, Any]:
-        rows[name] = store.row(name, key, make)
-        return rows[name]
-
-    row("teacher sst2", lambda: {"points": round(answered("sst2").points(answered("sst2").teacher.encoder), 3)})
-    p95_ms = row("int8 teacher", int8_teacher_ms)["p95_ms"]
-    for share in SHARES if full else SHARES[:1]:
-        for search in SEARCHES:
-            limit_ms, minutes = float(f"{share * p95_ms:.3g}"), MINUTES if full else 2
-            row(f"search {share} {search}", lambda: searched(search, limit_ms, minutes))  # noqa: B023
-    for seed in SEEDS if full else SEEDS[:1]:
-        for way in ("cells", "layers without KD", "layers, vanilla KD", "layers, PKD"):
-            row(f"poster {way} {seed}", lambda: poster(way, seed))  # noqa: B023
-    for task in ("sst2", "mrpc") if full else ("sst2",):
-        _losses(row, task, repeated=full)
-    if full:
-        for name in OBJECTIVES:
-            flags = ("--search", "uniform-3", "--distill", name)
-            row(f"method {name}", lambda: method_row(flags, 0.5 * p95_ms))  # noqa: B023
-        for search in SEARCHES:
-            row(f"method {search} (search)", lambda: method_row(("--search", search), 0.5 * p95_ms))  # noqa: B023
-        row("extending", lambda: {"loss": files_of_a_new_loss(), "block": files_of_a_new_block()})
-    row("parity", lambda: {"blocks": blocks_with_parity()})
-    row("gradients", lambda: {"losses": gradients_that_hold()})
-    _show(rows)
-    finish("nas_kd", options.mode, list(rows.values()), list(_checks(rows)))
+    run = Run(RowStore("nas_kd", resume=options.resume, committed=full), amount)
+    run.cheap_rows(full=full)
+    run.row("teacher sst2", key_of("teacher"), teacher_points)
+    p95_ms = run.row("int8 teacher", key_of("teacher"), int8_teacher_ms)["p95_ms"]
+    run.loss_rows()
+    run.method_rows()
+    run.poster_rows()
+    run.search_rows(p95_ms)
+    show(run.rows)
+    finish("nas_kd", options.mode, list(run.rows.values()), list(checks(run.rows, amount)))
 
 
-def _losses(row: Any, task: str, *, repeated: bool) -> None:
-    """Every loss once; the best, no KD and vanilla KD with all seeds."""
-    names = ("no KD", *OBJECTIVES)
-    first = {name: row(f"loss {task} {name} 0", lambda: loss_row(task, name, 0))["points"] for name in names}  # noqa: B023
-    best = sorted(OBJECTIVES, key=lambda name: -first[name])[:BEST]
-    for name in dict.fromkeys(("no KD", "vanilla-kd", *best)) if repeated else ():
-        for seed in SEEDS[1:]:
-            row(f"loss {task} {name} {seed}", lambda: loss_row(task, name, seed))  # noqa: B023
-
-
-def _mean(rows: Mapping[str, dict[str, Any]], prefix: str) -> tuple[float, float, int]:
-    """Mean of the seeds, half of its 95 % interval, how many."""
+def _mean(rows: Mapping[str, Row], prefix: str) -> tuple[float, float | None, int]:
+    """Mean of the seeds, half of its 95 % interval where there are three, how many."""
     found = [row["points"] for name, row in rows.items() if re.fullmatch(rf"{re.escape(prefix)} \d", name)]
-    half = T_ALONE * stdev(found) / len(found) ** 0.5 if len(found) == len(SEEDS) else float("nan")
+    half = T_ALONE * stdev(found) / len(found) ** 0.5 if len(found) == len(FULL.seeds) else None
     return fmean(found), half, len(found)
 
 
-def _show(rows: Mapping[str, dict[str, Any]]) -> None:
+def show(rows: Mapping[str, Row]) -> None:
+    """Searches, poster and losses; the losses of the published order beside it."""
     for name, row in rows.items():
         if name.startswith("search "):
+            reached = f"{row['accuracy_points']:7.2f} points, p95 {row['p95_ms']} ms" if built(row) else "  nothing built"
             print(
-                f"  {name:<24} {row.get('accuracy_points', float('nan')):7.2f} points, p95 {row.get('p95_ms')} ms of "
-                f"{row['limit_ms']}, {row['tried']} tried, {row.get('layers')}"
+                f"  {name:<24} {reached} of {row['limit_ms']}, {row['tried']} tried, {row['steps']} steps, "
+                f"{row.get('layers')}"
             )
     for prefix in dict.fromkeys(name.rsplit(" ", 1)[0] for name in rows if name.startswith(("poster ", "loss "))):
-        mean, half, count = _mean(rows, prefix)
         seconds = rows[f"{prefix} 0"]["seconds_per_1000"]
-        print(f"  {prefix:<32} {mean:7.2f} +- {half:.2f} ({count}), {seconds:.2f} s per 1,000 examples")
+        speed = "" if seconds is None else f", {seconds:.2f} s per 1,000 examples"
+        print(f"  {prefix:<32} {_in_words(*_mean(rows, prefix))}{speed}")
+    for task in dict.fromkeys(name.split()[1] for name in rows if name.startswith("loss ")):
+        reached = published(rows, task)
+        print(f"  published order on {task}: " + " < ".join(f"{name} ({_here(reached, name)})" for name in PUBLISHED))
 
 
-def _difference(rows: Mapping[str, dict[str, Any]], ours: str, other: str) -> tuple[float, float]:
-    """Mean over seeds of a difference in points, and half of its 95 % interval."""
-    found = [
-        rows[f"{ours} {seed}"]["points"] - rows[f"{other} {seed}"]["points"]
-        for seed in SEEDS
-        if f"{ours} {seed}" in rows and f"{other} {seed}" in rows
-    ]
-    return fmean(found), T_ALONE * stdev(found) / len(found) ** 0.5 if len(found) > 1 else float("inf")
+def _in_words(mean: float, half: float | None, count: int) -> str:
+    return f"{mean:7.2f}" + ("" if half is None else f" +- {half:.2f}") + f" ({count})"
 
 
-def _checks(rows: Mapping[str, dict[str, Any]]) -> Iterator[Check]:
-    found = [row for name, row in rows.items() if name.startswith("search ")]
-    yield Check("engines_over_limit", sum(map(over_limit, found)), "engines", 0)
-    blocks = len(BLOCKS) + len(AGGREGATIONS)
-    yield Check("blocks_with_parity", len(rows["parity"]["blocks"]), f"of {blocks}", blocks, ">=")
+def _here(reached: Mapping[str, float], name: str) -> str:
+    return f"here {reached[name]:.2f}" if name in reached else "not here"
+
+
+def published(rows: Mapping[str, Row], task: str) -> dict[str, float]:
+    """Mean points of the losses whose order is published, as far as they were trained on a task."""
+    return {name: _mean(rows, f"loss {task} {name}")[0] for name in PUBLISHED if f"loss {task} {name} 0" in rows}
+
+
+def _difference(rows: Mapping[str, Row], ours: str, other: str) -> tuple[float, float | None]:
+    """Mean over seeds of a difference in points, and half of its 95 % interval where there are several."""
+    pairs = [(rows.get(f"{ours} {seed}"), rows.get(f"{other} {seed}")) for seed in FULL.seeds]
+    found = [mine["points"] - theirs["points"] for mine, theirs in pairs if mine and theirs]
+    return fmean(found), T_ALONE * stdev(found) / len(found) ** 0.5 if len(found) > 1 else None
+
+
+def checks(rows: Mapping[str, Row], amount: Amount) -> Iterator[Check]:
+    """What the issue limits, and what is only reported."""
+    yield from _search_checks(rows, amount)
+    every = len(BLOCKS) + len(AGGREGATIONS)
+    yield Check("blocks_with_parity", len(rows["parity"]["blocks"]), f"of {every}", every, ">=")
     yield Check("losses_with_gradient_check", len(rows["gradients"]["losses"]), "losses", len(OBJECTIVES), ">=")
-    gain, half = _difference(rows, "poster cells", "poster layers without KD")
-    yield Check("nas_kd_beats_same_size_without_kd_points", round(gain - half, 3), "points, lower end", 0, ">=")
-    for share in SHARES:
-        pair = [rows.get(f"search {share} {name}", {}).get("accuracy_points") for name in ("kd-nas", "random")]
-        if None not in pair:
-            yield Check(f"kd_nas_beats_random_points_{share}", round(pair[0] - pair[1], 3), "points", None)
+    gained, half = _difference(rows, "poster cells", "poster layers without KD")
+    if half is None:
+        yield Check("nas_kd_over_same_size_without_kd_points", round(gained, 3), "points, one seed", None)
+    else:
+        name = "nas_kd_beats_same_size_without_kd_points"
+        yield Check(name, round(gained - half, 3), "points, lower end", 0, ">=")
+    yield from _order_checks(rows)
     if "extending" in rows:
         yield Check("files_per_new_loss", len(rows["extending"]["loss"]), "files", 3)
         yield Check("files_per_new_block", len(rows["extending"]["block"]), "files", 3)
-        methods = [row["works"] for name, row in rows.items() if name.startswith("method ")]
-        name = "every_method_runs_60_steps_exports_and_verifies"
-        yield Check(name, sum(methods), f"of {len(methods)}", len(methods), ">=")
+    yield from _method_checks(rows, amount)
+
+
+def _search_checks(rows: Mapping[str, Row], amount: Amount) -> Iterator[Check]:
+    """Engines that were not built keep no limit."""
+    every = [row for name, row in rows.items() if name.startswith("search ")]
+    there = [row for row in every if built(row)]
+    over = sum(map(over_limit, there))
+    yield Check("searches_that_built", len(there), f"of {len(every)}", len(every), ">=")
+    unit = f"engines, of {len(there)} that were built; {len(every)} were asked for"
+    yield Check("engines_over_limit", over if len(there) == len(every) else None, unit, 0)
+    if len(there) < len(every):
+        yield Check("engines_over_limit_of_those_built", over, f"of {len(there)}", None)
+    for share in amount.shares:
+        mine, other = (rows.get(f"search {share} {name}") for name in ("kd-nas", "random"))
+        if mine and other and built(mine) and built(other):
+            points, interval = gain(mine, other)
+            unit = f"points, 95 % from {interval.low:.2f} to {interval.high:.2f}"
+            yield Check(f"kd_nas_beats_random_points_{share}", round(points, 3), unit, None)
+
+
+def _order_checks(rows: Mapping[str, Row]) -> Iterator[Check]:
+    """Pairs of losses that are here in the published order, in the mean."""
+    for task in dict.fromkeys(name.split()[1] for name in rows if name.startswith("loss ")):
+        pairs = list(combinations(published(rows, task).values(), 2))
+        held = sum(worse < better for worse, better in pairs)
+        yield Check(f"published_order_held_{task}", held, f"of {len(pairs)} pairs of losses", None)
+
+
+def _method_checks(rows: Mapping[str, Row], amount: Amount) -> Iterator[Check]:
+    """A search works where every student of it was trained for a while, exported and verified."""
+    by_loss = {name: row["works"] for name, row in rows.items() if name.startswith("method ")}
+    by_search = {
+        search: all(works(rows[f"search {share} {search}"]) for share in amount.shares) for search in amount.searches
+    }
+    done, every = sum(by_loss.values()) + sum(by_search.values()), len(by_loss) + len(by_search)
+    name = "every_method_runs_60_steps_exports_and_verifies"
+    yield Check(name, done, f"of {every}", every if amount == FULL else None, ">=")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
-from compressor.encoder import AGGREGATIONS, BLOCKS, FLOAT, INT64, GraphBuilder, MaskNames, make_block
+from compressor.encoder import AGGREGATIONS, BLOCKS, make_block
 from compressor.encoder.blocks import Masks
+from compressor.encoder.blocks.alone import block_graph
 from compressor.records.architecture import Architecture
 from compressor.records.latency import CompileOptions
-from compressor.runtimes import LocalDevice
+from compressor.runtimes.local import LocalDevice
 
 SHAPE = Architecture((), hidden=128, head_size=32, vocabulary=2, positions=64, token_types=0, classes=2)
 LENGTHS = (1, 17, 56, 40)
@@ -26,12 +27,7 @@ def _difference(name: str) -> float:
     block, length = make_block(name, SHAPE).eval(), max(LENGTHS)
     x = torch.randn(len(LENGTHS), length, SHAPE.hidden)
     mask = (torch.arange(length) < torch.tensor(LENGTHS)[:, None]).long()
-    graph = GraphBuilder()
-    inputs = [graph.input("hidden", FLOAT, ["batch", "length", SHAPE.hidden])]
-    masks = MaskNames(graph, graph.input("attention_mask", INT64, ["batch", "length"]))
-    out = graph.node("Identity", [block.emit(graph, inputs[0], masks, name)], "out")
-    graph.output(out, FLOAT, ["batch", "rows", SHAPE.hidden])
-    engine = LocalDevice().compile(graph.build(name).SerializeToString(), CompileOptions(1))
+    engine = LocalDevice().compile(block_graph(block).SerializeToString(), CompileOptions(1))
     feeds = {"hidden": x.numpy(), "attention_mask": mask.numpy()}
     found = torch.from_numpy(engine.run({each: feeds[each] for each in engine.inputs}))
     expected: Tensor = block(x, Masks(mask))

@@ -2,13 +2,13 @@
 
     loss of a row = sum over the recipe's losses of weight x loss(trace of the student, trace of the teacher, label)
 
-The teacher runs in every step where a loss reads its hidden states or attention scores; where only its logits are
+The teacher runs in every step in which a loss reads its hidden states or attention scores; where only its logits are
 read, those on disk do. The embedding tables are frozen as in `train.fitting`, unless a loss trains them. Projections
-between student and teacher are trained along, and only the student is kept.
+between student and teacher begin where they fit what both compute in front of the training, are trained along, and
+only the student is kept.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from compressor.distill.objectives import Combined, Need, Setting, needs_of
+from compressor.distill.objectives import Combined, Need, Setting
 from compressor.encoder import INPUTS, Encoder, Sizes, Trace, Traced, sizes_of
 from compressor.errors import BorderError
 from compressor.records.architecture import Architecture
@@ -27,6 +27,11 @@ from compressor.records.task import TaskKind
 from compressor.tasks.tokens import Tokens
 from compressor.train import DataOrder, Setup
 from compressor.train.fitting import output_scale, targets_of_rows
+
+SCORES: Need = "attention scores"
+INSIDE = frozenset[Need]({"hidden states", SCORES})
+# That projections are fitted to, and how many of them at once.
+OBSERVED_ROWS, ROWS_AT_ONCE = 512, 64
 
 
 class Stored(Protocol):
@@ -80,6 +85,7 @@ class ObjectiveJob:
         batch: Rows per step.
         seed: Of the data order.
         pad_id: Token id of padding.
+        begin: Share of the losses' schedules at which the training begins; they end with it.
     """
 
     student: Stored
@@ -92,6 +98,7 @@ class ObjectiveJob:
     batch: int
     seed: int
     pad_id: int
+    begin: float = 0.0
 
     def check(self) -> None:
         """Refuse a student that the losses cannot match with the teacher, before anything is loaded.
@@ -100,6 +107,11 @@ class ObjectiveJob:
             InputError: See `Combined`.
         """
         Combined(self.recipe, self._setting(1.0))
+
+    @property
+    def settled(self) -> float:
+        """Share of the training from which on the losses train the outputs as they are."""
+        return Combined(self.recipe, self._setting(1.0)).settled
 
     def setup(self) -> Setup:
         """See `Job`.
@@ -110,9 +122,14 @@ class ObjectiveJob:
         """
         text = _Text.load(self)
         objective = Combined(self.recipe, self._setting(output_scale(self.kind, text.tokens, text.logits)))
-        model = Distilling(self.student.load(), objective, needs_of(self.recipe))
-        teacher = _frozen(self.teacher.load()) if model.needs_teacher else None
-        step = partial(_Step, text, teacher)
+        model = Distilling(self.student.load(), objective)
+        teacher = _frozen(self.teacher.load()) if model.looks_inside(self.begin) else None
+        if teacher is not None and objective.projects:
+            _fit_projections(model, teacher, text, at=self.begin, seed=self.seed)
+
+        def step(progress: float) -> _Step:
+            return _Step(text, teacher, self.begin + (1 - self.begin) * progress)
+
         order = DataOrder(text.tokens.lengths, self.batch, self.seed)
         return Setup(model, step(0.0), order, inner=model.student.inner, result=model.student, later=step)
 
@@ -126,28 +143,29 @@ class Distilling(nn.Module):
     Args:
         student: What is kept.
         objective: What is thrown away.
-        needs: What the losses read.
     """
 
-    def __init__(self, student: Traced, objective: Combined, needs: frozenset[Need]) -> None:
+    def __init__(self, student: Traced, objective: Combined) -> None:
         super().__init__()
         if not isinstance(student, nn.Module):
             raise BorderError(f"a student has to be a torch module, got {type(student).__name__}")
         self.student, self.objective = student, objective
-        self._scores = "attention scores" in needs
-        self.needs_teacher = self._scores or "hidden states" in needs
         for table in student.tables:
             table.weight.requires_grad_(objective.trains_tables)
 
-    def trace(self, of: Traced, ids: Tensor, mask: Tensor, types: Tensor) -> Trace:
-        """What the losses read of a model."""
-        if not self.needs_teacher:
+    def looks_inside(self, progress: float) -> bool:
+        """Whether hidden states or scores are read from a share of the training on, so that the teacher has to run."""
+        return bool(self.objective.needs_at(progress) & INSIDE)
+
+    def trace(self, of: Traced, ids: Tensor, mask: Tensor, types: Tensor, at: float) -> Trace:
+        """What the losses read of a model at a share of the training."""
+        if not self.looks_inside(at):
             return Trace(of(ids, mask, types), mask)
-        return of.trace(ids, mask, types, scores=self._scores)
+        return of.trace(ids, mask, types, scores=SCORES in self.objective.needs_at(at))
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor, teacher: Trace, labels: Tensor, at: float) -> Tensor:
         """Sum of the rows' losses: int64 [batch, length] three times, the teacher's trace, labels, progress."""
-        loss: Tensor = self.objective(self.trace(self.student, ids, mask, types), teacher, labels, at)
+        loss: Tensor = self.objective(self.trace(self.student, ids, mask, types, at), teacher, labels, at)
         return loss
 
 
@@ -171,6 +189,12 @@ class _Text:
                 raise BorderError(f"{path}: expected {expected} targets for {job.tokens}, found {len(array)}")
         return cls(tokens, arrays[0], arrays[1], job.pad_id, per_token)
 
+    def inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids, mask and token types, int64 [rows, length] each."""
+        batch = self.tokens.padded(rows, self.pad_id)
+        ids, mask, types = (torch.from_numpy(batch[name]) for name in INPUTS)
+        return ids, mask, types
+
     def of_rows(self, array: NDArray[Any], rows: NDArray[np.int64]) -> Tensor:
         """Labels or logits of rows, or of their tokens."""
         return torch.from_numpy(targets_of_rows(array, self.tokens, rows, per_token=self.per_token))
@@ -185,16 +209,32 @@ class _Step:
     def __call__(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
         if not isinstance(model, Distilling):
             raise BorderError(f"expected the model of this job, got {type(model).__name__}")
-        batch = self.text.tokens.padded(rows, self.text.pad_id)
-        ids, mask, types = (torch.from_numpy(batch[name]) for name in INPUTS)
+        ids, mask, types = self.text.inputs(rows)
         labels = self.text.of_rows(self.text.labels, rows)
-        if self.teacher is None:
+        if self.teacher is None or not model.looks_inside(self.progress):
             teacher = Trace(self.text.of_rows(self.text.logits, rows), mask)
         else:
             with torch.no_grad():
-                teacher = model.trace(self.teacher, ids, mask, types)
+                teacher = model.trace(self.teacher, ids, mask, types, self.progress)
         loss: Tensor = model(ids, mask, types, teacher, labels, self.progress)
         return loss
+
+
+@torch.no_grad()
+def _fit_projections(model: Distilling, teacher: Traced, text: _Text, *, at: float, seed: int) -> None:
+    """Let projections begin where they fit student and teacher as they are.
+
+    Of some rows, drawn by the seed of the data order: the same in every rank and in every continuation.
+    """
+    rows = np.random.default_rng(seed).permutation(len(text.tokens))[:OBSERVED_ROWS]
+    training = model.training
+    model.eval()
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        ids, mask, types = text.inputs(rows[begin : begin + ROWS_AT_ONCE])
+        ours, theirs = (model.trace(of, ids, mask, types, at) for of in (model.student, teacher))
+        model.objective.observe(ours, theirs)
+    model.objective.fit()
+    model.train(training)
 
 
 def _frozen(model: Traced) -> Traced:

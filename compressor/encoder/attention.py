@@ -55,9 +55,15 @@ class SelfAttention(nn.Module):
             mask = self.relative(mask, x.shape[1], first_token=first_token)
         if first_token:
             return self._features_of_first(x, mask)
-        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
-        context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return context.transpose(1, 2).flatten(2)
+        query, key, value = self._heads(x)
+        return _merged(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value, [batch, heads, length, head_size] each."""
+        return self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
 
     def _features_of_first(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """The same of the first position, [batch, 1, heads * head_size]; mask [batch, 1 or heads, 1, length]."""
@@ -69,9 +75,6 @@ class SelfAttention(nn.Module):
         values = self.value.weight.view(heads, size, -1).transpose(1, 2)
         read: Tensor = (weights @ x).transpose(0, 1) @ values
         return read.transpose(0, 1).flatten(1).unsqueeze(1) + self.value.bias
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
 
     def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
         """The same in ONNX; returns the name of the result."""
@@ -142,12 +145,16 @@ class Attention(SelfAttention):
 
     def forward(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
         """Arguments as of `SelfAttention`."""
-        residual = x[:, :1] if first_token else x
-        normed: Tensor = self.norm(residual + super().forward(x, mask, first_token=first_token))
+        return self._closed(x[:, :1] if first_token else x, self.features(x, mask, first_token=first_token))
+
+    def _closed(self, residual: Tensor, features: Tensor) -> Tensor:
+        normed: Tensor = self.norm(residual + self.output(features))
         return normed
 
     def traced(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """The sub-layer's output at all positions, and its scores in front of mask and softmax.
+
+        Those the fast kernel of `features` does not give.
 
         Args:
             x: [batch, length, hidden].
@@ -156,13 +163,12 @@ class Attention(SelfAttention):
         Returns:
             ([batch, length, hidden], [batch, heads, length, length]).
         """
-        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
-        scores = q @ k.transpose(-1, -2) * self.head_size**-0.5
+        query, key, value = self._heads(x)
+        scores = query @ key.transpose(-1, -2) * self.head_size**-0.5
         if self.relative is not None:
             scores = scores + self.relative(None, x.shape[1], first_token=False)
         weights = (scores if mask is None else scores + mask).softmax(-1)
-        normed: Tensor = self.norm(x + self.output((weights @ v).transpose(1, 2).flatten(2)))
-        return normed, scores
+        return self._closed(x, _merged(weights @ value)), scores
 
     def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
         """The same in ONNX; returns the name of the result."""
@@ -170,3 +176,8 @@ class Attention(SelfAttention):
         out = self._emit(graph, x, first, mask, name)
         summed = graph.node("Add", [out, first or x], f"{name}.residual")
         return graph.layer_norm(summed, array(self.norm.weight), array(self.norm.bias), self.norm.eps, f"{name}.norm")
+
+
+def _merged(context: Tensor) -> Tensor:
+    """[batch, heads, length, head_size] -> [batch, length, heads * head_size]."""
+    return context.transpose(1, 2).flatten(2)

@@ -1,30 +1,39 @@
 """A stack of cells in the place of layers: torch and ONNX; see `compressor.records.cells`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from torch import Tensor, nn
 
 from compressor.encoder.aggregations import AGGREGATIONS
 from compressor.encoder.arrays import array
-from compressor.encoder.blocks import BLOCKS, Block, MaskNames, Masks
+from compressor.encoder.blocks import BLOCKS, NONE, Block, MaskNames, Masks
 from compressor.encoder.graph import GraphBuilder
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture
 from compressor.records.cells import Cells, Node
 from compressor.records.suggestion import did_you_mean
 
+Maker = Callable[[Architecture], Block]
+EVERY: dict[str, Maker] = {**BLOCKS, **AGGREGATIONS}
+# An edge that brings nothing is left out of a cell.
+OF_CELLS = {name: make for name, make in BLOCKS.items() if name != NONE}
 
-def make_block(name: str, architecture: Architecture) -> Block:
+
+def make_block(name: str, architecture: Architecture, among: Mapping[str, Maker] = EVERY) -> Block:
     """A block or an aggregation with random weights.
 
+    Args:
+        name: Which.
+        architecture: Of the student that it is for.
+        among: What may stand in its place.
+
     Raises:
-        InputError: There is none of that name; or it cannot have that width.
+        InputError: There is none of that name in such a place; or it cannot have that width.
     """
-    every: dict[str, Callable[[Architecture], Block]] = {**BLOCKS, **AGGREGATIONS}
-    if name not in every:
-        raise InputError(f"expected one of {', '.join(every)}, got {name!r}{did_you_mean(name, every)}")
-    return every[name](architecture)
+    if name not in among:
+        raise InputError(f"expected one of {', '.join(among)}, got {name!r}{did_you_mean(name, among)}")
+    return among[name](architecture)
 
 
 class Join(nn.Module):
@@ -54,7 +63,7 @@ class Cell(nn.Module):
         super().__init__()
         self.nodes = nodes
         self.blocks = nn.ModuleList(
-            nn.ModuleList(make_block(edge.block, architecture) for edge in node) for node in nodes
+            nn.ModuleList(make_block(edge.block, architecture, OF_CELLS) for edge in node) for node in nodes
         )
         self.joins = nn.ModuleList(Join(architecture) for _ in nodes)
 
@@ -90,7 +99,8 @@ class CellStack(nn.Module):
     def __init__(self, architecture: Architecture, cells: Cells) -> None:
         super().__init__()
         self.cells = nn.ModuleList(Cell(architecture, cells.nodes) for _ in range(cells.stacked))
-        self.aggregation = make_block(cells.aggregation, architecture) if cells.aggregation else None
+        name = cells.aggregation
+        self.aggregation = make_block(name, architecture, AGGREGATIONS) if name else None
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """`mask`: int64 [batch, length], 1 = token."""

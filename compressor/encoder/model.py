@@ -1,6 +1,7 @@
 """The canonical encoder: embeddings, layers (or searched cells), head; as a torch module and as an ONNX model."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import onnx
 import torch
@@ -12,7 +13,7 @@ from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additi
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head, TokenHead
-from compressor.encoder.traces import Trace
+from compressor.encoder.traces import Trace, pooled_trace
 from compressor.records.architecture import Architecture, Layer, check_architecture
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -100,9 +101,10 @@ class Encoder(nn.Module):
 
     def trace(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None = None, *, scores: bool = False) -> Trace:
         """See `Traced`."""
+        x = self.embeddings(ids, type_ids)
         if self.cells is not None:
-            return self._trace_of_cells(self.cells, self.embeddings(ids, type_ids), mask, scores=scores)
-        x, additive = self.embeddings(ids, type_ids), additive_mask(mask)
+            return self._trace_of_cells(self.cells, x, mask, scores=scores)
+        additive = additive_mask(mask)
         hidden, kept = [x], []
         for index in range(len(self.layers)):
             x, found = self._traced_layer(index, x, additive) if scores else (self.run_layer(index, x, additive), None)
@@ -111,10 +113,8 @@ class Encoder(nn.Module):
         return Trace(self.head(x), mask, tuple(hidden), tuple(kept) if scores else ())
 
     def _trace_of_cells(self, stack: CellStack, x: Tensor, mask: Tensor, *, scores: bool) -> Trace:
-        states = stack.states(x, mask)
-        pooled = tuple(stack.aggregated(state, mask)[:, 0] for state in states) if stack.aggregation else ()
-        logits = self.head(stack.aggregated(states[-1], mask))
-        return Trace(logits, mask, tuple(states), (None,) * len(stack.cells) if scores else (), pooled)
+        pool = partial(stack.aggregated, mask=mask) if stack.aggregation else None
+        return pooled_trace(stack.states(x, mask), mask, pool, self.head, scores=scores)
 
     def _traced_layer(self, index: int, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
         """Hidden states after layer `index`, and its attention scores."""

@@ -6,7 +6,7 @@ A student of any kind that is `Traced` can be distilled with such losses: it nee
 attention scores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class Trace:
         mask: int64 [batch, length], 1 = token.
         hidden: h_0 to h_L, [batch, length, width] each; empty where nobody asked for them.
         scores: A_1 to A_L, [batch, heads, length, length], query before key; None for a layer without attention.
-        pooled: What stands for the row in h_0 to h_L, [batch, width] each, of a model whose head does not read the
+        pooled: What stands for the row in h_1 to h_L, [batch, width] each, of a model whose head does not read the
             first token; empty = the first token.
     """
 
@@ -86,8 +86,32 @@ class Trace:
         )
 
     def row(self, layer: int) -> Tensor:
-        """What stands for each row in h_l, [batch, width]."""
-        return self.pooled[layer] if self.pooled else self.hidden[layer][:, 0]
+        """What stands for each row in h_l, l > 0, [batch, width]."""
+        # Counted from the last: nobody pools the embeddings.
+        return self.pooled[layer - len(self.hidden)] if self.pooled else self.hidden[layer][:, 0]
+
+
+def pooled_trace(
+    states: Sequence[Tensor],
+    mask: Tensor,
+    pool: Callable[[Tensor], Tensor] | None,
+    head: Callable[[Tensor], Tensor],
+    *,
+    scores: bool,
+) -> Trace:
+    """Of a model without attention scores whose head reads what it pools of the last state.
+
+    Args:
+        states: h_0 to h_L, [batch, length, width] each, L > 0.
+        mask: int64 [batch, length], 1 = token.
+        pool: A state to [batch, 1, width]; None = every token is answered.
+        head: What is pooled, or the last state, to the logits.
+        scores: Whether scores are asked for, of which there are none.
+    """
+    pooled = [] if pool is None else [pool(state) for state in states[1:]]
+    logits = head(pooled[-1] if pooled else states[-1])
+    missing = (None,) * (len(states) - 1) if scores else ()
+    return Trace(logits, mask, tuple(states), missing, tuple(rows[:, 0] for rows in pooled))
 
 
 class Traced(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from compressor.errors import InputError
+from compressor.export.config import student_config
 from compressor.export.evaluation import EvaluationData
 from compressor.export.hashing import file_hashes
 from compressor.records.architecture import Architecture
@@ -20,7 +21,8 @@ from compressor.runtimes.base import Device
 
 MODEL, ENGINE, EVALUATION, MANIFEST = "model.onnx", "engine.onnx", "evaluation.npz", "manifest.json"
 REPORT, EVIDENCE, PAGE = "report.json", "evidence.json", "report.html"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TOKENIZER_FILES = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json", "vocab.txt")
 
 
 def check_output(output: Path, *, force: bool) -> None:
@@ -55,13 +57,27 @@ def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: A
 
     Without a shape the model is the teacher itself, and so is its config.
     """
-    student = config
-    if shape is not None:
-        student = {**config, "num_hidden_layers": shape.cells.stacked if shape.cells else len(shape.layers)}
-    (folder / "config.json").write_text(json.dumps(student, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    student = config if shape is None else student_config(config, shape)
+    (folder / "config.json").write_text(_json(student), encoding="utf-8")
     for name in TOKENIZER_FILES:
         if (teacher / name).exists():
             shutil.copyfile(teacher / name, folder / name)
+    if shape is not None and (folder / TOKENIZER_CONFIG).exists():
+        _pad_on_the_right(folder / TOKENIZER_CONFIG)
+
+
+def _pad_on_the_right(path: Path) -> None:
+    """What the canonical encoder expects: its positions count from the first token, whatever the mask says."""
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # which nobody can read a side from
+        return
+    if isinstance(settings, dict) and settings.get("padding_side", "right") != "right":
+        path.write_text(_json({**settings, "padding_side": "right"}), encoding="utf-8")
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def tokenizer_bytes(folder: Path) -> int:

@@ -6,9 +6,7 @@ from compressor.encoder import AGGREGATIONS, IDENTITY
 from compressor.latency.ops import attention_op, block_op, feed_forward_op, join_op, stem_op
 from compressor.records.architecture import Architecture, OpKey, Precision
 from compressor.space import head_levels, neuron_levels
-from compressor.space.cells import CANDIDATES, NODES
-
-MOST_EDGES = 2 * NODES  # of a node: every state before it, by two blocks
+from compressor.space.cells import CANDIDATES, EDGES
 
 # Of the widths of an op, those that are measured; kernels are linear in the width between them. Dense where the small
 # students live and the overhead of a call bends the curve.
@@ -54,5 +52,5 @@ def _ops(
 def _cell_ops(space: Architecture, precision: Precision) -> tuple[OpKey, ...]:
     """Every block that takes time, the joins, and the aggregations where one is needed."""
     names = [name for name in CANDIDATES if name != IDENTITY] + ([] if space.per_token else list(AGGREGATIONS))
-    joins = [join_op(space, edges, precision) for edges in range(1, MOST_EDGES + 1)]
+    joins = [join_op(space, edges, precision) for edges in range(1, EDGES + 1)]
     return (stem_op(space, precision), *(block_op(space, name, precision) for name in names), *joins)

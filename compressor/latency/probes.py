@@ -39,7 +39,7 @@ def op_graph(shape: Architecture, op: OpKey, copies: int) -> onnx.ModelProto:
     """
     graph = GraphBuilder()
     side_by_side = (op.kind == ATTENTION and op.first_token) or op.kind in AGGREGATIONS
-    count = copies if side_by_side else max(1, op.width) if op.kind == JOIN else 1
+    count = copies if side_by_side else op.width if op.kind == JOIN else 1
     inputs = [graph.input(f"hidden{index}", FLOAT, ["batch", None, shape.hidden]) for index in range(count)]
     masks = MaskNames(graph, graph.input("attention_mask", INT64, ["batch", "length"]))
     x, results = inputs[0], []

@@ -6,6 +6,8 @@
 Block weights are not kept: as in the paper the student is trained anew.
 """
 
+import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,25 +17,27 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from compressor.distill.objectives import completed
-from compressor.encoder import AGGREGATIONS, IDENTITY, NONE, Encoder
-from compressor.latency.ops import block_op, join_op, stem_op
+from compressor.distill.objectives import completed, deepest
+from compressor.encoder import Encoder
+from compressor.pipeline.distilling import FINISHING_SECONDS
 from compressor.pipeline.judging import Judge
 from compressor.pipeline.objectives import objective_job
-from compressor.pipeline.searching import reporter
+from compressor.pipeline.searching import reporter, search_seconds, sized
+from compressor.pipeline.stages import weights_path
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, Cut, Precision
+from compressor.records.cells import Cells
 from compressor.records.distillation import DistillRecipe
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.score import ScoredSpace
-from compressor.records.stages import Confirmed, Finalists, check_finalists
-from compressor.records.task import TaskKind
-from compressor.search import NAS_KD, SearchProblem, Solution
+from compressor.records.stages import Candidate, Confirmed, Finalists, check_finalists
+from compressor.search import NAS_KD, USUAL_LOSS, SearchProblem, Solution
 from compressor.search.bilevel import Choice, Halves, bilevel
-from compressor.search.confirm import confirm
-from compressor.search.discretising import MixedCellSearch
-from compressor.search.supernet import NAMES, StoredSupernet, Supernet
+from compressor.search.cell_prices import expected_share
+from compressor.search.confirm import confirm, solve
+from compressor.search.discretising import HEIGHTS, MixedCellSearch, cheapest_stack
+from compressor.search.supernet import StoredSupernet, Supernet
 from compressor.space.cells import NODES
 from compressor.tasks import Tokens
 from compressor.train import Setup
@@ -41,14 +45,14 @@ from compressor.train import Setup
 TABLE = "-cells"  # tag of the table of the blocks
 WIDTH = 128  # of the cells; less where the teacher is narrower
 STACKED = 2  # while searching: a cell that is good twice is stacked more often
+EXPECTED = 3  # cells that the expected latency is that of
 BATCH = 32
-SEARCH_SHARE = 0.25  # of the time budget
-LEAST_STEPS, MOST_STEPS, PROBE_STEPS = 30, 3000, 3
-USUAL_LOSS: dict[TaskKind, str] = {
-    "text-classification": "nas-kd",
-    "token-classification": "nas-kd",
-    "regression": "logit-mse",
-}
+LEAST_STEPS, MOST_STEPS, PROBE_STEPS = 30, 3000, 8
+# Of the time that is left for the search: the machine may be slower than while it was probed.
+USED = 0.8
+# Names of weights: cells.cells.0.blocks.1.0.filters.weight is the first cell, its second node's first edge.
+OF_BLOCK = re.compile(r"(cells\.cells\.\d+\.blocks)\.(\d+)\.(\d+)\.(.+)")
+AGGREGATION = "cells.aggregation."
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,6 @@ class CellSearch:
         space: Everything around the cells.
         table: Of the blocks.
         limit_ms: The promise.
-        tag: Of its files and choices.
     """
 
     bench: Workbench
@@ -71,20 +74,20 @@ class CellSearch:
     space: Architecture
     table: LatencyTable
     limit_ms: float
-    tag: str
 
     def run(self) -> Finalists:
         """The stack with the most weight among those whose measured latency keeps the limit.
 
         Raises:
-            InfeasibleError: No stack keeps it.
+            InfeasibleError: No stack keeps it; known before anything is trained where the table says so.
         """
-        choice = self._choice()
-        search = MixedCellSearch(choice.edges.double().numpy(), choice.aggregations.double().numpy(), NODES)
-        problem = SearchProblem(self.space, ScoredSpace(()), self.table, self.limit_ms * 1e3)
+        problem = self._problem()
+        solve(problem, cheapest_stack, limit_ms=self.limit_ms, tail=self.judge.tail)
+        choice = self._choice(problem)
+        edges, aggregations = choice.edges.double().numpy(), choice.aggregations.double().numpy()
         found = confirm(
             problem,
-            search,
+            MixedCellSearch(edges, aggregations, NODES, heights(self.bench)),
             self._measure,
             limit_ms=self.limit_ms,
             tail=self.judge.tail,
@@ -105,15 +108,27 @@ class CellSearch:
         )
         return check_finalists(Finalists((NAS_KD,), (student,)))
 
+    def _problem(self) -> SearchProblem:
+        """With the limit on the table's costs that is the promise without any tail."""
+        limit_us = 1e3 * self.limit_ms / self.table.calibration.scale
+        problem = SearchProblem(self.space, ScoredSpace(()), self.table, limit_us)
+        smallest = cheapest_stack(replace(problem, limit_us=math.inf))
+        return sized(self.bench, problem, problem.shape_of(smallest))
+
     def _measure(self, solution: Solution) -> tuple[LatencySummary, float]:
         encoder = Encoder(replace(self.space, cells=solution.cells)).eval()
         return self.judge.time(apply_precision(encoder.emit(), self.precision).SerializeToString())
 
-    def _choice(self) -> Choice:
+    @property
+    def _name(self) -> str:
+        """Of files and choices: there is a search for every limit, and what is cut further shares that of its own."""
+        return f"cells-{round(1e3 * self.limit_ms)}"
+
+    def _choice(self, problem: SearchProblem) -> Choice:
         """Of the two trained levels; kept for continuations and for a second look at the same limit."""
-        path = self.bench.run.file("cells.safetensors")
+        path = self.bench.run.file(f"{self._name}.safetensors")
         if not path.exists():
-            choice = self._searched()
+            choice = self._searched(problem)
             partial = path.with_name(path.name + ".partial")
             kept = {"edges": choice.edges, "aggregations": choice.aggregations, "steps": torch.tensor(choice.steps)}
             save_file(kept, partial)
@@ -121,10 +136,11 @@ class CellSearch:
         tensors = load_file(path)
         return Choice(tensors["edges"], tensors["aggregations"], int(tensors["steps"]))
 
-    def _searched(self) -> Choice:
+    def _searched(self, problem: SearchProblem) -> Choice:
         """Both levels, as long as there is time for it."""
         bench, setup = self.bench, self._setup()
-        halves = Halves.drawn(Tokens.load(bench.run.file("tokens")).lengths, batch=BATCH, seed=bench.request.seed)
+        halves = halves_of(bench)
+        share = expected_share(problem, nodes=NODES, stacked=min(EXPECTED, max(heights(bench))))
 
         def train(steps: int, checkpoint: Path | None = None) -> Choice:
             def report(number: int, loss: float) -> None:
@@ -135,68 +151,73 @@ class CellSearch:
                 supernet_of(setup),
                 setup.step_at,
                 halves,
-                self._expected_share(),
+                share,
                 steps=steps,
                 seed=bench.request.seed,
                 checkpoint=checkpoint,
                 report=report,
             )
 
-        steps = bench.run.choose("cells.steps", lambda: self._affordable(setup.model, train))
-        choice = train(steps, bench.run.file("cells-checkpoint.safetensors"))
+        steps = bench.run.choose(f"{self._name}.steps", lambda: self._affordable(setup.model, halves, train))
+        choice = train(steps, bench.run.file(f"{self._name}-checkpoint.safetensors"))
         early = "" if choice.steps == steps else ", stopped before it fell for identity"
-        bench.observer.note(f"cells: {choice.steps} steps of both levels{early}")
+        few = f", fewer than {LEAST_STEPS}: the time budget has no room for more" if steps < LEAST_STEPS else ""
+        bench.observer.note(f"cells: {choice.steps} steps of both levels{early}{few}")
         return choice
 
     def _setup(self) -> Setup:
         """The supernet, distilled with the losses that were asked for, else with those of the paper."""
         bench = self.bench
+        stacked = min(STACKED, max(heights(bench)))
         torch.manual_seed(bench.request.seed)
-        supernet = Supernet(self.space, nodes=NODES, stacked=STACKED)
+        supernet = Supernet(self.space, nodes=NODES, stacked=stacked)
         take_embeddings(supernet, bench.root)
         path = bench.run.file("supernet.safetensors")
         save_file(supernet.state_dict(), path)
-        losses = bench.losses or completed(DistillRecipe.named(USUAL_LOSS[bench.teacher.kind]), bench.teacher.kind)
-        student = StoredSupernet(self.space, NODES, STACKED, path)
-        return objective_job(bench, losses, student, batch=BATCH).setup()
+        stored = StoredSupernet(self.space, NODES, stacked, path)
+        return objective_job(bench, losses_of(bench), stored, batch=BATCH).setup()
 
-    def _affordable(self, model: nn.Module, train: Callable[[int], Choice]) -> int:
-        """Steps that fit into the search's share of the time; the model is left as it was."""
+    def _affordable(self, model: nn.Module, halves: Halves, train: Callable[[int], Choice]) -> int:
+        """Steps that fit into the time; the model is left as it was."""
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        train(1)
+        train(2)  # with steps of both levels: what is compiled at the first call of a shape counts for neither
         begin = time.monotonic()
-        train(PROBE_STEPS)
-        seconds = (time.monotonic() - begin) / PROBE_STEPS
+        taken = max(1, train(PROBE_STEPS).steps)
+        seconds = (time.monotonic() - begin) / taken * halves.usual_share(taken)
         model.load_state_dict(before)
-        affordable = int(SEARCH_SHARE * self.bench.request.time_budget_s / seconds)
-        return min(max(affordable, LEAST_STEPS), MOST_STEPS)
+        return fitting_steps(
+            seconds, search_s=search_seconds(self.bench), left_s=self.bench.seconds_left - FINISHING_SECONDS
+        )
 
-    def _expected_share(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """Expected latency over the limit, as the edges mix their blocks; of three cells."""
-        costs, stacked = self._costs, 3
 
-        def share(edges: Tensor, aggregations: Tensor) -> Tensor:
-            mixed = stacked * (edges @ costs["blocks"]).sum() + aggregations @ costs["aggregations"] + costs["rest"][0]
-            return mixed / (1e3 * self.limit_ms)
+def fitting_steps(step_s: float, *, search_s: float, left_s: float) -> int:
+    """Steps of both levels.
 
-        return share
+    Args:
+        step_s: Of one.
+        search_s: That the search may take.
+        left_s: Until the student has to be shipped: the least steps may go beyond the search's time, not beyond this.
+    """
+    planned, possible = (int(USED * max(0.0, seconds) / step_s) for seconds in (search_s, left_s))
+    return min(max(1, planned, min(LEAST_STEPS, possible)), MOST_STEPS)
 
-    @property
-    def _costs(self) -> dict[str, Tensor]:
-        """Of every block and aggregation, and of what is always there, in microseconds."""
 
-        def cost(op: object) -> float:
-            return self.table.calibration.scale * self.table.cost(op, 0.0).value_us  # type: ignore[arg-type]
+def heights(bench: Workbench) -> tuple[int, ...]:
+    """How often a cell may be stacked: some losses match no student that is deeper than its teacher."""
+    most = deepest(losses_of(bench), len(bench.root.architecture.layers))
+    return tuple(stacked for stacked in HEIGHTS if most is None or stacked <= most)
 
-        free = {IDENTITY, NONE}
-        names = [] if self.space.per_token else list(AGGREGATIONS)
-        blocks = [0.0 if name in free else cost(block_op(self.space, name, self.precision)) for name in NAMES]
-        joins = sum(cost(join_op(self.space, edges, self.precision)) for edges in range(1, NODES + 1))
-        return {
-            "blocks": torch.tensor(blocks),
-            "aggregations": torch.tensor([cost(block_op(self.space, name, self.precision)) for name in names]),
-            "rest": torch.tensor([cost(stem_op(self.space, self.precision)) + 3 * joins]),
-        }
+
+def losses_of(bench: Workbench) -> DistillRecipe:
+    """What cells are found with: the losses of the students; where these learn labels alone, that of the paper."""
+    kind = bench.teacher.kind
+    return bench.losses or completed(DistillRecipe.named(USUAL_LOSS[kind]), kind)
+
+
+def halves_of(bench: Workbench) -> Halves:
+    """Of the rows that were given, which come first: a changed copy of a row is not held out where the row is not."""
+    lengths = Tokens.load(bench.run.file("tokens")).lengths[: len(bench.train)]
+    return Halves.drawn(lengths, batch=BATCH, seed=bench.request.seed)
 
 
 def supernet_of(setup: Setup) -> Supernet:
@@ -224,20 +245,40 @@ def take_fitting(network: nn.Module, weights: dict[str, Tensor]) -> None:
     network.load_state_dict({**known, **fitting})
 
 
-def begun(bench: Workbench, shape: Architecture, tag: str, before: Path | None) -> Path:
+def renamed(weights: dict[str, Tensor], before: Cells, now: Cells) -> dict[str, Tensor]:
+    """Weights of a stack under the names that they have in another one.
+
+    A block goes where the same node has the same edge, source and block: at the same place may be another one of the
+    same shapes. What has no such edge is left out, and so is another aggregation.
+    """
+    found: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if block := OF_BLOCK.fullmatch(name):
+            stack, node, place, rest = block.group(1), int(block.group(2)), int(block.group(3)), block.group(4)
+            edge = before.nodes[node][place]
+            edges = now.nodes[node] if node < len(now.nodes) else ()
+            if edge in edges:
+                found[f"{stack}.{node}.{edges.index(edge)}.{rest}"] = value
+        elif not name.startswith(AGGREGATION) or before.aggregation == now.aggregation:
+            found[name] = value
+    return found
+
+
+def begun(bench: Workbench, shape: Architecture, tag: str, before: Candidate | None) -> Path:
     """Weights of a student that is about to be trained: new, or those of an earlier one as far as they fit.
 
     Args:
         bench: What all stages share.
         shape: Of the student.
         tag: Of the file.
-        before: Weights of a trained student of another number of cells; None = there is none.
+        before: A trained student of other cells, or of another number of them; None = there is none.
     """
     torch.manual_seed(bench.request.seed)
     student = Encoder(shape)
     take_embeddings(student, bench.root)
-    if before is not None:
-        take_fitting(student, load_file(before))
+    cells = None if before is None or before.student is None else before.student.architecture.cells
+    if before is not None and cells is not None and shape.cells is not None:
+        take_fitting(student, renamed(load_file(weights_path(bench, before.tag)), cells, shape.cells))
     path = bench.run.file(f"inherited{tag}.safetensors")
     save_file(student.state_dict(), path)
     return path

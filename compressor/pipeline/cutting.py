@@ -7,6 +7,7 @@ from pathlib import Path
 from compressor.distill.recipe import ASSISTANT, BEHIND_ASSISTANT, REPAIR, WHOLE, Part, intermediate_ms
 from compressor.pipeline import cells, distilling, labelling, scoring, searching, shapes, stages, starting
 from compressor.pipeline.judging import Judge, PlannedTail
+from compressor.pipeline.objectives import hops
 from compressor.pipeline.runner import Runner
 from compressor.pipeline.searching import Stem
 from compressor.pipeline.uncut import no_rung_left
@@ -26,7 +27,7 @@ from compressor.records.stages import (
     Source,
 )
 from compressor.records.units import format_ms
-from compressor.search import EPISODIC, NAS_KD
+from compressor.search import EXACT, kind_of
 from compressor.search.macro import narrowed_architecture
 from compressor.space.cells import cell_space
 
@@ -50,7 +51,7 @@ class Cutter:
     prepared: Prepared
     ladder: Ladder
     judge: Callable[[Workbench, Prepared, Ladder, tuple[float, ...]], Judge] = PlannedTail
-    _tables: dict[Architecture, LatencyTable] = field(default_factory=dict)
+    _tables: dict[Architecture, tuple[str, LatencyTable]] = field(default_factory=dict)
 
     def student(self, limit_ms: float, *, tag: str) -> Student:
         """Cut out of the teacher; a deep cut is made in two, the second out of an assistant (Mirzadeh et al. 2019).
@@ -65,13 +66,14 @@ class Cutter:
         if self.bench.teacher.architecture is None:
             raise no_rung_left(self.bench, self.prepared.workload, self.ladder)
         self.bench.check_training_memory()
+        kind = kind_of(self.bench.request.search)
+        if kind == "cells":
+            return self._of_cells(limit_ms, WHOLE, tag=tag)
+        if kind == "shapes":
+            return self._of_shapes(limit_ms, tag=tag)
         root, race = self.bench.root.architecture, self.bench.request.recipe.race
         self._table(root, tag="")
-        self.run.stage("label", Labels, lambda: labelling.label(self.bench))
-        if self.bench.request.search == NAS_KD:
-            return self._of_cells(limit_ms, WHOLE, tag=tag)
-        if self.bench.request.search in EPISODIC:
-            return self._of_shapes(limit_ms, root, tag=tag)
+        self._label()
         assistant = self._assistant(limit_ms, root, tag=f"{tag}-assistant")
         stems = [self._stem(assistant, root), *self._starts()]
         part = BEHIND_ASSISTANT if assistant and self.bench.request.assistant is None else WHOLE
@@ -105,20 +107,21 @@ class Cutter:
         shape = shipped.architecture
         return narrowed_architecture(self.bench.root.architecture, shape.hidden, shape.activation)
 
-    def _of_shapes(self, limit_ms: float, root: Architecture, *, tag: str) -> Student:
+    def _of_shapes(self, limit_ms: float, *, tag: str) -> Student:
         """By a search that tries plain shapes."""
-        scores, precision = self._scores(None), self.ladder.fastest.precision
-        tables = {}
+        root = self.bench.root.architecture
+        tables: dict[shapes.Family, LatencyTable] = {}
         for hidden, activation in shapes.families(root):
             narrow = narrowed_architecture(root, hidden, activation)
-            tables[hidden, activation] = self._table(narrow, tag=shapes.table_tag(root, narrow))
-
-        def search() -> Finalists:
-            judge = self._judge()
-            return shapes.ShapeSearch(self.bench, judge, precision, scores, tables, limit_ms, tag).run()
-
-        found = self.run.stage("search", Finalists, search, tag=tag).students[0]
-        return self._trained(found, lambda: distilling.inherited(self.bench, found, tag), WHOLE, tag=tag)
+            _, tables[hidden, activation] = self._table(narrow, tag=shapes.table_tag(root, narrow))
+        precision = self.ladder.fastest.precision
+        search = shapes.ShapeSearch(self.bench, self._judge(), precision, tables, limit_ms, tag)
+        if not self.bench.run.finished(f"search{tag}"):
+            _ = search.points  # a limit that none of them keeps is refused before the teacher is asked anything
+        self._label()
+        order = self.run.stage("score", ScoredSpace, lambda: shapes.unit_order(self.bench))
+        found = self.run.stage("search", Finalists, lambda: search.run(order), tag=tag).students[0]
+        return self._trained(found, lambda: shapes.begun(self.bench, found, tag), WHOLE, tag=tag)
 
     def _of_cells(
         self,
@@ -132,30 +135,34 @@ class Cutter:
         """By a search of cells; `before` = a student of too many of them, whose weights are taken over."""
         bench, teacher = self.bench, self.bench.root.architecture
         space = cell_space(teacher, cells.cells_width(teacher))
-        table, precision = self._table(space, tag=cells.TABLE), self.ladder.fastest.precision
+        _, table = self._table(space, tag=cells.TABLE)
+        if before is None:
+            self._label()
+        precision = self.ladder.fastest.precision
         found = self.run.stage(
             "search",
             Finalists,
-            lambda: cells.CellSearch(bench, self._judge(tails), precision, space, table, limit_ms, tag).run(),
+            lambda: cells.CellSearch(bench, self._judge(tails), precision, space, table, limit_ms).run(),
             tag=tag,
         ).students[0]
-        weights = stages.weights_path(bench, before.tag) if before else None
-        return self._trained(found, lambda: cells.begun(bench, found.architecture, tag, weights), part, tag=tag)
+        return self._trained(found, lambda: cells.begun(bench, found.architecture, tag, before), part, tag=tag)
 
     def _assistant(self, limit_ms: float, root: Architecture, *, tag: str) -> Source | None:
         """What is cut in the place of the teacher; None = the teacher is cut at once."""
         bench, ladder = self.bench, self.ladder
         if bench.request.assistant is not None:
             return starting.assistant(bench, bench.request.assistant, tag=tag)
-        between_ms = intermediate_ms(limit_ms, ladder.fastest.latency.p95_ms)
+        between_ms = intermediate_ms(limit_ms, ladder.fastest.latency.p95_ms, always=hops(bench))
         if between_ms is None or not bench.request.recipe.staged:
             return None
-        bench.observer.note(f"a deep cut, made in two: first to {format_ms(between_ms)}")
+        bench.observer.note(f"a cut in two: first to {format_ms(between_ms)}")
         stem, median_ms = self._stem(None, root), between_ms / ladder.fastest.tail
         found = self.run.stage(
             "search",
             Finalists,
-            lambda: searching.sketch(bench, self._judge(), ladder.fastest.precision, stem, median_ms=median_ms),
+            lambda: searching.sketch(
+                bench, self._judge(), ladder.fastest.precision, stem, wanted=self._wanted, median_ms=median_ms
+            ),
             tag=tag,
         ).students[0]
         self._distilled(found.architecture, lambda: distilling.inherited(bench, found, tag), ASSISTANT, tag=tag)
@@ -167,21 +174,27 @@ class Cutter:
         for number, name in enumerate(self.bench.request.starts, 1):
             tag = f"-start-{number}"
             shape, weights = starting.start(self.bench, Path(name), tag=tag)
-            table = self._table(shape, tag=tag)
+            self._table(shape, tag=tag)
             self._distilled(shape, lambda weights=weights: weights, ASSISTANT, tag=tag)  # type: ignore[misc]
-            source = Source(tag, shape, shape)
-            stems.append(Stem(source, self._scores(source), table))
+            stems.append(self._stem(Source(tag, shape, shape), shape))
         return stems
 
     def _stem(self, source: Source | None, root: Architecture) -> Stem:
-        return Stem(source, self._scores(source), self._table(root, tag=""))
+        space = self._scores(source)
+        tag, table = self._table(root, tag="")
+        return Stem(source, space, table, tag)
 
-    def _table(self, root: Architecture, *, tag: str) -> LatencyTable:
+    def _label(self) -> None:
+        self.run.stage("label", Labels, lambda: labelling.label(self.bench))
+
+    def _table(self, root: Architecture, *, tag: str) -> tuple[str, LatencyTable]:
+        """Of a network's ops, and the tag of its stage: `tag`, unless there was one of such a network before."""
         if root not in self._tables:
             make = stages.build_table
-            self._tables[root] = self.run.stage(
+            table = self.run.stage(
                 "table", LatencyTable, lambda: make(self.bench, self.prepared, self.ladder, root), tag=tag
             )
+            self._tables[root] = tag, table
         return self._tables[root]
 
     def _scores(self, source: Source | None) -> ScoredSpace:
@@ -190,6 +203,12 @@ class Cutter:
 
     def _judge(self, tails: tuple[float, ...] = ()) -> Judge:
         return self.judge(self.bench, self.prepared, self.ladder, tails)
+
+    @property
+    def _wanted(self) -> str:
+        """The search of cuts: what was asked for, of students of another kind the default."""
+        name = self.bench.request.search
+        return name if kind_of(name) in ("cuts", "plain") else EXACT
 
     def _cut(
         self,
@@ -206,7 +225,15 @@ class Cutter:
         finalists = self.run.stage(
             "search",
             Finalists,
-            lambda: searching.search(bench, self._judge(tails), rung.precision, stems, limit_ms=limit_ms, race=race),
+            lambda: searching.search(
+                bench,
+                self._judge(tails),
+                rung.precision,
+                stems,
+                wanted=self._wanted,
+                limit_ms=limit_ms,
+                race=race,
+            ),
             tag=tag,
         )
         raced = Raced(0, ())
@@ -222,13 +249,17 @@ class Cutter:
         return self._trained(confirmed, begin, part, tag=tag)
 
     def _trained(self, found: Confirmed, begin: Callable[[], Path], part: Part, *, tag: str) -> Student:
-        rung, distilled = self.ladder.fastest, self._distilled(found.architecture, begin, part, tag=tag)
+        rung = self.ladder.fastest
+        distilled = self._distilled(found.architecture, begin, part, tag=tag, source=found.source)
         return Candidate("student", tag, rung.precision, rung.options, found), distilled
 
-    def _distilled(self, shape: Architecture, begin: Callable[[], Path], part: Part, *, tag: str) -> Distilled:
+    def _distilled(
+        self, shape: Architecture, begin: Callable[[], Path], part: Part, *, tag: str, source: Source | None = None
+    ) -> Distilled:
+        bench, ladder = self.bench, self.ladder
         return self.run.stage(
             "distil",
             Distilled,
-            lambda: distilling.distil(self.bench, self.ladder, shape, begin(), tag=tag, part=part),
+            lambda: distilling.distil(bench, ladder, shape, begin(), tag=tag, part=part, source=source),
             tag=tag,
         )

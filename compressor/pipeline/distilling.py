@@ -65,7 +65,8 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         inherited(bench, confirmed, f"{tag}-{i}", references[confirmed.source])
         for i, confirmed in enumerate(finalists.students)
     ]
-    job = job_of(bench, finalists.students[0].architecture, begins[0])
+    first = finalists.students[0]
+    job = job_of(bench, first.architecture, begins[0], source=first.source)
     speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(begins)
     steps = bench.run.choose(
@@ -76,7 +77,8 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         return Raced(0, ())
     divergences, nearness = [], Nearness(bench)
     for number, (confirmed, begin) in enumerate(zip(finalists.students, begins, strict=True)):
-        train(job_of(bench, confirmed.architecture, begin), plan_of(bench, steps), raced_path(bench, tag, number))
+        own = job_of(bench, confirmed.architecture, begin, source=confirmed.source)
+        train(own, plan_of(bench, steps), raced_path(bench, tag, number))
         student = load_encoder(confirmed.architecture, raced_path(bench, tag, number))
         divergences.append(nearness.divergence(student))
         name = finalists.names[number]
@@ -94,6 +96,7 @@ def distil(
     *,
     tag: str,
     part: Part = WHOLE,
+    source: Source | None = None,
 ) -> Distilled:
     """Train the student on its teacher, as long as the recipe wants and the time allows.
 
@@ -104,8 +107,9 @@ def distil(
         begin: Its weights so far.
         tag: Of its files and choices, so that one run can train several.
         part: Which training of those that the recipe knows.
+        source: What the student was cut out of; None = the teacher.
     """
-    job = job_of(bench, shape, begin)
+    job = job_of(bench, shape, begin, part=part, source=source)
     bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, plan_of(bench, 1))))
     speed = bench.run.choose(
         f"distil{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1, bfloat16=bfloat16))
@@ -200,11 +204,14 @@ def plan_of(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool 
     return plan(steps, rows=rows, ranks=ranks, seed=seed, part=part, bfloat16=bfloat16)
 
 
-def job_of(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob | ObjectiveJob:
-    """A network of that shape, trained on the teacher."""
-    kind = bench.teacher.kind
+def job_of(
+    bench: Workbench, shape: Architecture, weights: Path, *, part: Part = WHOLE, source: Source | None = None
+) -> FittingJob | ObjectiveJob:
+    """A network of that shape, trained on the teacher, or on what it was cut out of; see `objective_job`."""
+    kind, batch = bench.teacher.kind, plan_of(bench, 1).batch
     if bench.losses is not None:
-        return objective_job(bench, bench.losses, StoredEncoder(shape, weights), batch=plan_of(bench, 1).batch)
+        student = StoredEncoder(shape, weights)
+        return objective_job(bench, bench.losses, student, batch=batch, part=part, source=source)
     targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
     if not bench.request.recipe.distilled:
         targets, loss = bench.run.file("labels.npy"), fine_tuning_loss(kind)
@@ -215,7 +222,7 @@ def job_of(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob |
         tokens=bench.run.file("tokens"),
         targets=targets,
         loss=loss,
-        batch=plan_of(bench, 1).batch,
+        batch=batch,
         seed=bench.request.seed,
         pad_id=bench.pad_id,
     )

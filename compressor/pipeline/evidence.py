@@ -33,10 +33,7 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, compariso
         batches=comparison.batches,
     )
     if (student := candidate.student) is not None:
-        tag = student.table
-        if student.source and student.source.root != bench.root.architecture and not tag:
-            tag = student.source.tag
-        table = bench.run.load(f"table{tag}", LatencyTable)
+        table = bench.run.load(f"table{student.table}", LatencyTable)
         found = replace(
             found,
             parts=tuple(_parts(table, student.architecture)),

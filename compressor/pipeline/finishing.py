@@ -100,6 +100,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         emitted_difference=emitted_difference,
         seed=bench.request.seed,
         kept=candidate.kept,
+        distill=bench.losses if candidate.student else None,
     )
     return write_manifest(folder, manifest)
 
@@ -226,6 +227,7 @@ def report(
         evaluation_reads=evaluation_reads,
         seed=bench.request.seed,
         notes=prepared.notes,
+        distill=bench.request.distill,
     )
     folder = bundle_folder(bench, candidate)
     evidence = gather(bench, prepared, candidate, comparison)

@@ -1,13 +1,17 @@
 """The stage that labels: the training text, and changed copies of it, with the teacher's answers to all of them."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.distill.augmentation import Vocabulary, augmented, joined_texts
+from compressor.distill.objectives import needs_of
 from compressor.distill.recipe import copies_of, joined_of
 from compressor.pipeline.answering import copies_answers, teacher_answers, tokens_per_second
+from compressor.pipeline.stages import source_encoder
 from compressor.pipeline.workbench import Workbench
-from compressor.records.stages import Labels
+from compressor.records.stages import Labels, Source
 from compressor.tasks import Tokens, joined
 from compressor.tasks.ragged import take
 
@@ -26,10 +30,41 @@ def label(bench: Workbench) -> Labels:
     return Labels(*logits.shape)
 
 
+def answers_path(bench: Workbench, source: Source | None) -> Path:
+    """File of the logits of what a student learns from, on everything that is trained on.
+
+    Args:
+        bench: What all stages share; its text is labelled.
+        source: A trained network, which is asked when it is first needed; None = the teacher.
+    """
+    if source is None:
+        return bench.run.file("logits.npy")
+    path = bench.run.file(f"answers{source.tag}.npy")
+    if not path.exists():
+        graph = source_encoder(bench, source).emit()
+        found = bench.fp32_outputs(graph, Tokens.load(bench.run.file("tokens")), report=True)
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, found, allow_pickle=False)
+        partial.replace(path)
+    return path
+
+
+def makes_copies(bench: Workbench) -> bool:
+    """Whether changed copies are trained on where there is time: their only labels are the teacher's answers."""
+    recipe = bench.request.recipe
+    return recipe.augmented and recipe.distilled and _reads_teacher(bench)
+
+
+def _reads_teacher(bench: Workbench) -> bool:
+    return bench.losses is None or not needs_of(bench.losses) <= {"labels"}
+
+
 def _copies(bench: Workbench) -> int:
     """Changed copies of every row, as many as are wanted and as the teacher can answer in its share of the time."""
-    recipe, rows = bench.request.recipe, len(bench.train)
-    if not (recipe.augmented and recipe.distilled):
+    rows = len(bench.train)
+    if not _reads_teacher(bench):
+        bench.observer.note("no changed copies: their labels would be the teacher's answers, which no loss reads")
+    if not makes_copies(bench):
         return 0
 
     def affordable() -> int:

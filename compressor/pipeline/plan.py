@@ -14,16 +14,28 @@ from compressor.distill.recipe import RACE_ROWS, RACE_SHARE, WHOLE, batch_of, co
 from compressor.pipeline.answering import tokens_per_second
 from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.forecast import Forecast
-from compressor.pipeline.labelling import length_ratio
+from compressor.pipeline.labelling import length_ratio, makes_copies
 from compressor.pipeline.memory import ladder_bytes
 from compressor.pipeline.scoring import DAMAGE_SHARE, FITTING_TOKENS, damage_rows
+from compressor.pipeline.searching import SEARCH_SHARE
 from compressor.pipeline.workbench import Workbench
 from compressor.profiles import available_memory
 from compressor.records.units import format_seconds
 from compressor.score import passes_per_row
+from compressor.search import Kind, kind_of
 
 FINALISTS = 5
 TYPICAL_SECONDS = {"prepare": 8.0, "ladder": 15.0, "table": 25.0, "search": 45.0}
+BEFORE = ("prepare", "ladder")
+# What makes a student, by what its search looks through; and the latency tables of that.
+CUT = ("table", "label", "score", "search", "race", "distil")
+STUDENT_STAGES: dict[Kind, tuple[str, ...]] = {
+    "cuts": CUT,
+    "plain": CUT,
+    "shapes": ("table", "label", "score", "search", "distil"),
+    "cells": ("table", "label", "search", "distil"),
+}
+TABLES: dict[Kind, int] = {"cuts": 1, "plain": 1, "shapes": 4, "cells": 1}
 TYPICAL_FINISHING_SECONDS = {"export": 12.0, "verify": 22.0, "compare": 42.0, "report": 1.0}
 # A step's time over the teacher's forward pass: the student has about half the arithmetic, in products that are less
 # efficient the smaller they are, and every step ends with an exchange of gradients and an update.
@@ -83,29 +95,37 @@ def make_plan(bench: Workbench) -> Plan:
     rows, tokens = len(bench.train), int(bench.train.lengths.sum())
     speed = tokens_per_second(bench)
     budget, longer = bench.request.time_budget_s, length_ratio(bench)
-    copies = copies_of(rows, rows_per_second=speed * rows / tokens, time_budget_s=budget, length_ratio=longer)
+    per_second = speed * rows / tokens
+    copies = copies_of(rows, rows_per_second=per_second, time_budget_s=budget, length_ratio=longer)
+    copies = copies if makes_copies(bench) else 0
     rows, tokens = (1 + copies) * rows, (1 + copies + joined_of(copies, longer)) * tokens
     passes = 3 * STUDENT_SHARE + (SCORING_SHARE if bench.beside_teacher else 0.0)
     label, row = tokens / speed, tokens / rows * passes / speed
     wanted = wanted_steps(rows) * batch_of(rows) * row
-    score = 0.0 if bench.teacher.architecture is None else _score_seconds(bench, speed)
+    kind, cannot = kind_of(bench.request.search), bench.teacher.architecture is None
+    score = 0.0 if cannot else _score_seconds(bench, speed, judged=kind != "shapes")
     race = min(RACE_SHARE * budget, FINALISTS * RACE_ROWS * row)
     known = {**TYPICAL_SECONDS, "label": label, "score": score, "race": race}
-    left = budget - sum(known.values()) - FINISHING_SECONDS - REPAIR_SECONDS
+    known["table"] *= TABLES[kind]
+    cut = () if cannot else STUDENT_STAGES[kind]
+    left = budget - sum(known.get(name, 0.0) for name in (*BEFORE, *cut)) - FINISHING_SECONDS - REPAIR_SECONDS
+    if kind in ("shapes", "cells"):
+        training = max(0.0, min(SEARCH_SHARE * budget, left - WHOLE.budget * budget))
+        known["search"], left = known["search"] + training, left - training
     known["distil"] = max(1.0, min(wanted, left, WHOLE.budget * budget))
-    cut = () if bench.teacher.architecture is None else ("table", "label", "score", "search", "race", "distil")
-    stages = [PlannedStage(name, known[name], name in cut) for name in ("prepare", "ladder", *cut)]
+    stages = [PlannedStage(name, known[name], name in cut) for name in (*BEFORE, *cut)]
     stages += [PlannedStage(name, seconds, if_needed=False) for name, seconds in TYPICAL_FINISHING_SECONDS.items()]
     memory = bench.training_bytes if cut else ladder_bytes(bench.weight_bytes)
     return Plan(tuple(stages), memory, available_memory(), budget)
 
 
-def _score_seconds(bench: Workbench, tokens_per_second: float) -> float:
+def _score_seconds(bench: Workbench, tokens_per_second: float, *, judged: bool) -> float:
+    """Of ordering the units, and of judging what is left of them."""
     shape, lengths = bench.root.architecture, bench.train.lengths
     per_token = SCORING_SHARE / tokens_per_second
     damage = damage_rows(shape) * float(lengths.mean()) * passes_per_row(shape) * per_token
     fitting = min(FITTING_TOKENS, int(lengths.sum())) * FITTING_PASSES * per_token
-    return fitting + min(damage, DAMAGE_SHARE * bench.request.time_budget_s)
+    return fitting + (min(damage, DAMAGE_SHARE * bench.request.time_budget_s) if judged else 0.0)
 
 
 def with_teaching(plan: Plan, *, epochs: float, share: float) -> Plan:

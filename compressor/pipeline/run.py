@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from compressor.distill.objectives import completed
+from compressor.distill.objectives import by_assistant, completed, needs_of
 from compressor.errors import ExitCode, InfeasibleError, InputError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import distilling, finishing, stages
 from compressor.pipeline.cutting import Cutter
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.forecast import forecast
+from compressor.pipeline.objectives import check_losses
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
 from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.teaching import EPOCHS, SHARE_OF_BUDGET, provide_teacher, untrained_teacher
@@ -32,7 +33,7 @@ from compressor.records.stages import (
     Rung,
 )
 from compressor.records.units import format_ms
-from compressor.search import EPISODIC, NAS_KD, check_search
+from compressor.search import kind_of
 from compressor.search.confirm import planned_tail
 
 MAX_EVALUATION_READS = 3
@@ -92,10 +93,7 @@ def compress(
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
-    if check_search(request.search) in (NAS_KD, *EPISODIC) and request.starts:
-        raise InputError(f"--start: --search {request.search} cuts no network; leave one of them out")
-    if request.distill is not None:
-        completed(request.distill)
+    check_request(request)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh)
     bench.check_target()
     check_stage(stop_after)
@@ -110,8 +108,35 @@ def compress(
     return Outcome(report, output, _as_assistant(bench, candidate))
 
 
+def check_request(request: CompressRequest) -> None:
+    """Refuse what cannot go together, before anything is loaded.
+
+    Raises:
+        InputError: An unknown search or loss, a recipe that cannot be trained, or a search that does without what
+            something else needs.
+    """
+    kind = kind_of(request.search)
+    cuts = kind in ("cuts", "plain")
+    if request.starts and not cuts:
+        raise InputError(f"--start: --search {request.search} cuts no network; leave one of them out")
+    if request.distill is None:
+        return
+    losses = completed(request.distill)
+    if kind == "cells" and "attention scores" in needs_of(losses):
+        raise InputError(
+            f"--distill {request.distill}: expected no loss on attention scores, which the cells of --search "
+            f"{request.search} do not have; set `attention: 0` in a recipe, or leave one of them out"
+        )
+    if by_assistant(losses) and not cuts:
+        raise InputError(
+            f"--distill {request.distill}: expected a search of cuts, whose students learn from what they are cut out "
+            f"of, and --search {request.search} cuts no network; use vanilla-kd, or leave one of them out"
+        )
+
+
 def _run(bench: Workbench, run: Runner) -> tuple[Candidate, Report]:
     """All stages; what ships and its report."""
+    check_losses(bench)
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
     if not bench.run.finished("ladder"):
         bench.observer.note(f"plan: {make_plan(bench).summary}")
@@ -232,9 +257,11 @@ def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Pl
         UnavailableError: The target is not this device.
         ResourceError: The teacher does not fit into memory.
     """
+    check_request(request)
     bench = Workbench(request, cache=cache, observer=observer)
     bench.check_target()
     with untrained_teacher(bench) as needed:
         bench.check_memory()
+        check_losses(bench)
         plan = replace(make_plan(bench), forecast=forecast(bench))
     return with_teaching(plan, epochs=EPOCHS, share=SHARE_OF_BUDGET) if needed else plan

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from compressor.distill.recipe import WHOLE
 from compressor.errors import InfeasibleError
+from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.judging import Judge
 from compressor.pipeline.sizes import shipped_bytes
 from compressor.pipeline.stages import source_encoder
@@ -20,8 +22,9 @@ from compressor.search.confirm import Confirmation, Trial, confirm
 from compressor.search.sizing import search_within
 from compressor.space import inherit, student_architecture
 
-# Of the time budget: what the finalists of the plain searches may take, at the pace of the first.
-FINALISTS_SHARE = 0.06
+# Of the time budget: what the finalists of the plain searches may take, at the pace of the first; and what a search
+# that trains may take.
+FINALISTS_SHARE, SEARCH_SHARE = 0.06, 0.25
 # Of a size limit: the runtime's optimiser writes its nodes with a little more.
 SIZE_USED = 0.99
 
@@ -34,11 +37,13 @@ class Stem:
         source: None = the teacher.
         space: What cuts of it cost in accuracy.
         table: What its ops cost in time.
+        table_tag: Of its stage.
     """
 
     source: Source | None
     space: ScoredSpace
     table: LatencyTable
+    table_tag: str = ""
 
 
 def search(
@@ -47,6 +52,7 @@ def search(
     precision: Precision,
     stems: Sequence[Stem],
     *,
+    wanted: str,
     limit_ms: float,
     race: bool,
 ) -> Finalists:
@@ -57,18 +63,19 @@ def search(
         judge: Times what is built.
         precision: Of the students.
         stems: What is cut: the first by every search, the others by the wanted one.
+        wanted: Name of a search of cuts.
         limit_ms: The promise.
         race: Whether there are other finalists than that of the wanted search, where there is time.
 
     Raises:
         InfeasibleError: The wanted search finds nothing in the first of them.
     """
-    wanted, first = bench.request.search, stems[0]
+    first = stems[0]
     begin = time.monotonic()
     confirmation = _confirmed(bench, judge, precision, first, get_searcher(wanted), limit_ms)
     found = {wanted: _record(bench, first, confirmation)}
     again = replace(first, table=confirmation.table)
-    tries = _others(bench, again, stems[1:], limit_ms) if race else {}
+    tries = _others(bench, again, stems[1:], wanted, limit_ms) if race else {}
     took, end = time.monotonic() - begin, time.monotonic() + FINALISTS_SHARE * bench.request.time_budget_s
     for name, (stem, finder) in tries.items():
         if time.monotonic() + took > end:
@@ -81,23 +88,24 @@ def search(
     return check_finalists(_distinct(found))
 
 
-def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, median_ms: float) -> Finalists:
+def sketch(
+    bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, wanted: str, median_ms: float
+) -> Finalists:
     """The architecture whose predicted median keeps a limit, timed once for the record: an assistant is never run."""
     scale = stem.table.calibration.scale
     problem = _problem(bench, stem, median_ms * 1e3 / scale)
-    solution = search_within(problem, get_searcher(bench.request.search))
+    solution = search_within(problem, get_searcher(wanted))
     summary, reached_ms = _measure(bench, judge, precision, stem)(solution)
     trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
     reporter(bench)(trial)
     found = _record(bench, stem, Confirmation(trial, 1, stem.table))
-    return check_finalists(Finalists((bench.request.search,), (found,)))
+    return check_finalists(Finalists((wanted,), (found,)))
 
 
 def _others(
-    bench: Workbench, first: Stem, others: Sequence[Stem], limit_ms: float
+    bench: Workbench, first: Stem, others: Sequence[Stem], wanted: str, limit_ms: float
 ) -> dict[str, tuple[Stem, Searcher]]:
     """What else is searched, by name."""
-    wanted = bench.request.search
     starts = {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in others}
     plain = finalists(_problem(bench, first, limit_ms * 1e3))
     return starts | {name: (first, get_searcher(name)) for name in plain if name != wanted}
@@ -109,11 +117,29 @@ def _name(stem: Stem) -> str:
 
 def _problem(bench: Workbench, stem: Stem, limit_us: float) -> SearchProblem:
     source = source_encoder(bench, stem.source).architecture
-    problem = SearchProblem(source, stem.space, stem.table, limit_us)
-    if bench.request.budget.max_size_bytes is None:
+    return sized(bench, SearchProblem(source, stem.space, stem.table, limit_us), source)
+
+
+def sized(bench: Workbench, problem: SearchProblem, shape: Architecture) -> SearchProblem:
+    """The problem with what `--max-size` leaves for the weights of layers or cells.
+
+    Args:
+        bench: What all stages share.
+        problem: Without a limit on them.
+        shape: Any student of its space: what it weighs beside them, all do.
+    """
+    most = bench.request.budget.max_size_bytes
+    if most is None:
         return problem
-    rest = shipped_bytes(bench, source, stem.table.precision) - problem.layer_bytes(source)
-    return replace(problem, most_bytes=SIZE_USED * bench.request.budget.max_size_bytes - rest)
+    rest = shipped_bytes(bench, shape, problem.table.precision) - problem.layer_bytes(shape)
+    return replace(problem, most_bytes=max(0.0, SIZE_USED * most - rest))
+
+
+def search_seconds(bench: Workbench) -> float:
+    """That a search may train for, as is known now: what it finds has to be trained, shipped and cut further too."""
+    budget = bench.request.time_budget_s
+    behind = WHOLE.budget * budget + FINISHING_SECONDS + REPAIR_SECONDS
+    return max(0.0, min(SEARCH_SHARE * budget, bench.seconds_left - behind))
 
 
 def _confirmed(
@@ -170,6 +196,7 @@ def _record(bench: Workbench, stem: Stem, found: Confirmation) -> Confirmed:
         latency=trial.latency,
         rounds=found.rounds,
         calibration=found.table.calibration.scale,
+        table=stem.table_tag,
     )
 
 

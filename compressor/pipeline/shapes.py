@@ -1,44 +1,37 @@
 """Search by trying: plain shapes within the limit are trained for a moment, and what that showed leads to the next.
 
 Space: depth, width of the residual stream (the teacher's, and half of it), heads, neurons, activation. Every width and
-activation has a table of its own. A try begins with the teacher's weights as far as they fit.
+activation has a table of its own. The winner goes on from the weights of its try.
 """
 
-import time
-from collections.abc import Mapping
+import math
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save_file
 
-from compressor.distill.recipe import RACE_ROWS, race_steps
-from compressor.distill.throughput import examples_per_second
-from compressor.encoder import Encoder
-from compressor.errors import InfeasibleError
+from compressor.errors import CompressorError, InfeasibleError
 from compressor.latency import estimate
 from compressor.pipeline import distilling
 from compressor.pipeline.judging import Judge
-from compressor.pipeline.nearness import Nearness
-from compressor.pipeline.stages import load_encoder
+from compressor.pipeline.scoring import calibration_text
+from compressor.pipeline.searching import reporter, sized
+from compressor.pipeline.tries import Tries, weights_of
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.architecture import Activation, Architecture, Cut, Layer, Precision
+from compressor.records.architecture import Activation, Architecture, Layer, Precision
 from compressor.records.latency import LatencyTable
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Confirmed, Finalists, check_finalists
-from compressor.records.units import format_ms
-from compressor.search import EPISODIC
-from compressor.search.confirm import USED_HIGH, USED_TARGET
+from compressor.records.units import format_bytes, format_ms
+from compressor.score import score_space
+from compressor.search import EPISODIC, SearchProblem, Solution
+from compressor.search.confirm import USED_HIGH, USED_TARGET, Trial
 from compressor.search.macro import Point, Shape, narrowed_architecture, shapes_of
-from compressor.search.plain import evenly_spaced
-from compressor.space import head_levels, inherit, neuron_levels
-from compressor.space.narrowing import narrowed
-from compressor.train import train
+from compressor.space import head_levels, neuron_levels
 
-SEARCH_SHARE = 0.25  # of the time budget
-PROXY_SHARE = 0.5  # of the rows of a race: a try tells less than a race, and there are more of them
 MOST_TRIALS = 6  # shapes whose latency is measured
 
 Family = tuple[int, Activation]
@@ -57,6 +50,26 @@ def table_tag(teacher: Architecture, root: Architecture) -> str:
     return "" if root == teacher else f"-{root.hidden}-{root.activation}"
 
 
+def unit_order(bench: Workbench) -> ScoredSpace:
+    """The teacher's heads and neurons, the most important first; no level is judged, as whole shapes are tried."""
+    text = calibration_text(bench)
+    return score_space(
+        bench.root, text, text[:1], levels=((), ()), seed=bench.request.seed, progress=bench.observer.progress
+    )
+
+
+def begun(bench: Workbench, found: Confirmed, tag: str) -> Path:
+    """The winner's weights behind its try where they were kept, else those that it inherits.
+
+    Args:
+        bench: What all stages share.
+        found: The winner.
+        tag: Of the search.
+    """
+    tried = weights_of(bench, found.architecture, tag)
+    return tried if tried.exists() else distilling.inherited(bench, found, tag)
+
+
 @dataclass(frozen=True)
 class ShapeSearch:
     """One search.
@@ -65,7 +78,6 @@ class ShapeSearch:
         bench: What all stages share.
         judge: Times what is built.
         precision: Of the students.
-        scores: Order of the teacher's heads and neurons.
         tables: Of every family.
         limit_ms: The promise.
         tag: Of its files and choices.
@@ -74,144 +86,161 @@ class ShapeSearch:
     bench: Workbench
     judge: Judge
     precision: Precision
-    scores: ScoredSpace
     tables: dict[Family, LatencyTable]
     limit_ms: float
     tag: str
 
-    def run(self) -> Finalists:
+    def run(self, order: ScoredSpace) -> Finalists:
         """The shape that came nearest to the teacher among those whose measured latency keeps the limit.
+
+        Args:
+            order: Of the teacher's heads and neurons.
 
         Raises:
             InfeasibleError: Nothing keeps the limit.
+            CompressorError: Every try diverged.
         """
-        points = self._points()
-        tried = EPISODIC[self.bench.request.search](
-            points, self._divergence, self._more, np.random.default_rng(self.bench.request.seed)
-        )
-        self.bench.observer.note(f"{len(tried)} of {len(points)} feasible shapes were tried")
-        return self._confirmed(points, tried)
+        name, tries = self.bench.request.search, Tries(self.bench, order, self.points, tag=self.tag)
+        random = np.random.default_rng([self.bench.request.seed, zlib.crc32(name.encode())])
+        tried = EPISODIC[name](self.points, tries, tries.more, random)
+        self.bench.observer.note(f"{len(tried)} of {len(self.points)} feasible shapes were tried")
+        return self._confirmed(tries)
 
-    def _points(self) -> list[Point]:
-        """Feasible by the tables."""
-        teacher, most_us = self.bench.root.architecture, self._most_us
+    @cached_property
+    def points(self) -> list[Point]:
+        """Feasible by the tables, and by their size.
+
+        Raises:
+            InfeasibleError: There is none.
+        """
+        teacher = self.bench.root.architecture
         heads, neurons = (
             [level for level in levels if level] for levels in (head_levels(teacher), neuron_levels(teacher))
         )
         hidden = sorted({hidden for hidden, _ in self.tables})
         every = [Point(shape, self._predicted_us(shape)) for shape in shapes_of(teacher, hidden, heads, neurons)]
-        feasible = [point for point in every if point.predicted_us <= most_us]
-        if not feasible:
-            nearest_ms = min(point.predicted_us for point in every) / most_us * self.limit_ms
-            raise InfeasibleError(
-                f"no shape is predicted to keep {format_ms(self.limit_ms)} here; the smallest needs about "
-                f"{format_ms(nearest_ms)}",
-                nearest_ms=nearest_ms,
-                cost="nearly everything that the teacher knows: one narrow layer is left",
-            )
-        return feasible
+        fast = [point for point in every if point.predicted_us <= self._most_us]
+        if not fast:
+            raise self._too_slow(min(point.predicted_us for point in every))
+        small = [point for point in fast if self._is_small(point.shape)]
+        if not small:
+            raise self._too_large()
+        return small
 
-    @property
+    @cached_property
     def _most_us(self) -> float:
-        """Median that keeps the limit with the planned tail."""
-        return 1e3 * USED_TARGET * self.limit_ms / self.judge.tail
+        """Median that keeps the limit with the planned tail; a continued run searches among the same shapes."""
+        return self.bench.run.choose(
+            f"search{self.tag}.most_us", lambda: 1e3 * USED_TARGET * self.limit_ms / self.judge.tail
+        )
 
     def _predicted_us(self, shape: Shape) -> float:
-        table = self.tables[shape.hidden, shape.activation]
-        return estimate(table, shape.of(self.bench.root.architecture)).value_us
+        return estimate(self.tables[family_of(shape)], shape.of(self.bench.root.architecture)).value_us
 
-    def _cut(self, shape: Shape) -> tuple[tuple[Layer, ...], Cut]:
-        """Widths of every teacher layer, and the units that are kept."""
-        layers = len(self.scores.layers)
-        kept = evenly_spaced(layers, shape.layers)
-        gone, wanted = Layer(0, 0), Layer(shape.heads, shape.neurons)
-        widths = tuple(wanted if index in kept else gone for index in range(layers))
-        return widths, self.scores.cut(widths)
-
-    def _begin(self, shape: Shape) -> Encoder:
-        return narrowed(inherit(self.bench.root, self._cut(shape)[1]), shape.hidden, shape.activation)
-
-    def _more(self, tried: int) -> bool:
-        """Whether the time allows another one, decided once and for all continuations of the run."""
-        name = f"search{self.tag}.more-{tried}"
-        return self.bench.run.choose(name, lambda: int(time.monotonic() < self._end)) == 1
+    def _is_small(self, shape: Shape) -> bool:
+        problem = self._problems[family_of(shape)]
+        if problem.most_bytes == math.inf:
+            return True
+        return problem.layer_bytes(shape.of(self.bench.root.architecture)) <= problem.most_bytes
 
     @cached_property
-    def _end(self) -> float:
-        return time.monotonic() + SEARCH_SHARE * self.bench.request.time_budget_s
-
-    def _divergence(self, shape: Shape) -> float:
-        def measured() -> float:
-            path = self._trained(shape)
-            return self._nearness.divergence(load_encoder(shape.of(self.bench.root.architecture), path))
-
-        found = self.bench.run.choose(f"search{self.tag}.try {shape}", measured)
-        self.bench.observer.note(f"tried {shape}: divergence {found:.4f}")
+    def _problems(self) -> dict[Family, SearchProblem]:
+        """Of every family, with the limit on bytes."""
+        found = {}
+        for family, table in self.tables.items():
+            root = narrowed_architecture(self.bench.root.architecture, *family)
+            smallest = root.with_layers((Layer(1, 0),))
+            found[family] = sized(self.bench, SearchProblem(root, ScoredSpace(()), table, math.inf), smallest)
         return found
 
-    @cached_property
-    def _nearness(self) -> Nearness:
-        return Nearness(self.bench)
+    def _confirmed(self, tries: Tries) -> Finalists:
+        """The best that was measured to keep the limit; a table that was wrong is corrected for those behind it.
 
-    def _trained(self, shape: Shape) -> Path:
-        """Weights after a short training."""
-        bench, path = self.bench, self.bench.run.file(f"tried{self.tag}.safetensors")
-        begin = bench.run.file(f"try{self.tag}.safetensors")
-        student = self._begin(shape)
-        save_file(student.state_dict(), begin)
-        job = distilling.job_of(bench, student.architecture, begin)
-
-        def steps() -> int:
-            speed = examples_per_second(job, distilling.plan_of(bench, 1))
-            return max(1, race_steps(int(PROXY_SHARE * RACE_ROWS), examples_per_second=speed, seconds=self._seconds))
-
-        wanted = bench.run.choose(f"search{self.tag}.steps", steps)
-        train(job, distilling.plan_of(bench, wanted), path)
-        return path
-
-    @property
-    def _seconds(self) -> float:
-        """Of one try at most: there should be time for some."""
-        return SEARCH_SHARE * self.bench.request.time_budget_s / 12
-
-    def _confirmed(self, points: list[Point], tried: Mapping[Shape, float]) -> Finalists:
-        """The best that was measured to keep the limit; a table that was wrong is corrected for those behind it."""
-        predicted = {point.shape: point.predicted_us for point in points}
-        wrong: dict[Family, float] = {}
-        trials = 0
-        for shape in sorted(tried, key=lambda shape: tried[shape]):
-            family = (shape.hidden, shape.activation)
-            if wrong.get(family, 1.0) * predicted[shape] > self._most_us or trials == MOST_TRIALS:
+        Where none of those that were tried is left, the largest of the others are tried.
+        """
+        longer: dict[Family, float] = {}  # than planned, so many times
+        built: set[Shape] = set()
+        for _ in range(MOST_TRIALS):
+            point = self._next(tries, built, longer)
+            if point is None:
+                break
+            shape, divergence = point.shape, tries.evaluate(point.shape)
+            if not math.isfinite(divergence):
                 continue
-            summary, reached_ms = self.judge.time(self._model(shape))
-            trials += 1
-            self.bench.observer.note(
-                f"built {shape}: predicted {format_ms(predicted[shape] / 1e3)}, measured {format_ms(summary.p50_ms)}; "
-                f"{format_ms(reached_ms)} with the planned tail"
+            trial = self._measured(tries, point, divergence)
+            built.add(shape)
+            if trial.reached_ms <= USED_HIGH * self.limit_ms:
+                return check_finalists(self._found(tries, shape, trial, rounds=len(built)))
+            planned_ms = USED_TARGET * self.limit_ms * point.predicted_us / self._most_us
+            family = family_of(shape)
+            longer[family] = max(longer.get(family, 1.0), trial.reached_ms / planned_ms)
+        if not built:
+            raise CompressorError(
+                "the short training of every shape that was tried diverged; use other losses (--distill), or another "
+                "--seed"
             )
-            if reached_ms <= USED_HIGH * self.limit_ms:
-                widths, cut = self._cut(shape)
-                root = narrowed_architecture(self.bench.root.architecture, *family)
-                found = Confirmed(
-                    source=None,
-                    widths=widths,
-                    cut=cut,
-                    architecture=shape.of(self.bench.root.architecture),
-                    damage=tried[shape],
-                    predicted_ms=predicted[shape] / 1e3,
-                    latency=summary,
-                    rounds=trials,
-                    calibration=self.tables[family].calibration.scale,
-                    table=table_tag(self.bench.root.architecture, root),
-                )
-                return check_finalists(Finalists((self.bench.request.search,), (found,)))
-            wrong[family] = max(wrong.get(family, 1.0), 1e3 * summary.p50_ms / predicted[shape])
         raise InfeasibleError(
-            f"{trials} shapes were built for {format_ms(self.limit_ms)} and none kept it",
-            nearest_ms=self.limit_ms * max(wrong.values(), default=1.0) / USED_TARGET,
+            f"{len(built)} shapes were built for {format_ms(self.limit_ms)} and none kept it",
+            nearest_ms=self.limit_ms * max(longer.values()) / USED_TARGET,
             cost="the cuts of those shapes",
         )
 
-    def _model(self, shape: Shape) -> bytes:
-        model: bytes = apply_precision(self._begin(shape).emit(), self.precision).SerializeToString()
-        return model
+    def _next(self, tries: Tries, built: set[Shape], longer: dict[Family, float]) -> Point | None:
+        """Of the shapes that were not built, and should keep the limit as far as is known now: which is built next."""
+
+        def planned_us(point: Point) -> float:
+            return longer.get(family_of(point.shape), 1.0) * point.predicted_us
+
+        left = [point for point in self.points if point.shape not in built and planned_us(point) <= self._most_us]
+        tried = [point for point in left if math.isfinite(tries.divergences.get(point.shape, math.inf))]
+        if tried:
+            return min(tried, key=lambda point: tries.divergences[point.shape])
+        return max((point for point in left if point.shape not in tries.divergences), key=planned_us, default=None)
+
+    def _measured(self, tries: Tries, point: Point, divergence: float) -> Trial:
+        """Built with the weights that a try begins with, and timed."""
+        model = apply_precision(tries.begin(point.shape).emit(), self.precision).SerializeToString()
+        summary, reached_ms = self.judge.time(model)
+        cost_us = point.predicted_us / self.tables[family_of(point.shape)].calibration.scale
+        solution = Solution(tries.cut(point.shape)[0], cost_us, divergence)
+        trial = Trial(solution, point.predicted_us / 1e3, summary, reached_ms)
+        reporter(self.bench)(trial)
+        return trial
+
+    def _found(self, tries: Tries, shape: Shape, trial: Trial, *, rounds: int) -> Finalists:
+        teacher, (widths, cut) = self.bench.root.architecture, tries.cut(shape)
+        student = Confirmed(
+            source=None,
+            widths=widths,
+            cut=cut,
+            architecture=shape.of(teacher),
+            damage=trial.solution.damage,
+            predicted_ms=trial.predicted_ms,
+            latency=trial.latency,
+            rounds=rounds,
+            calibration=self.tables[family_of(shape)].calibration.scale,
+            table=table_tag(teacher, narrowed_architecture(teacher, *family_of(shape))),
+        )
+        return Finalists((self.bench.request.search,), (student,))
+
+    def _too_slow(self, least_us: float) -> InfeasibleError:
+        nearest_ms = least_us / self._most_us * self.limit_ms
+        return InfeasibleError(
+            f"no shape is predicted to keep {format_ms(self.limit_ms)} here; the smallest needs about "
+            f"{format_ms(nearest_ms)}",
+            nearest_ms=nearest_ms,
+            cost="nearly everything that the teacher knows: one narrow layer is left",
+        )
+
+    def _too_large(self) -> InfeasibleError:
+        most = self.bench.request.budget.max_size_bytes or 0
+        return InfeasibleError(
+            f"no shape of at most {format_bytes(most)} is predicted to keep {format_ms(self.limit_ms)} here",
+            nearest_ms=self.limit_ms,
+            cost="a larger --max-size",
+        )
+
+
+def family_of(shape: Shape) -> Family:
+    """Whose table has its ops."""
+    return shape.hidden, shape.activation

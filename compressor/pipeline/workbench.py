@@ -34,6 +34,7 @@ from compressor.records.serial import digest, file_digest
 from compressor.records.store import RunFolder
 from compressor.records.task import AGREEMENT
 from compressor.runtimes import Device, Feeds, open_device
+from compressor.search import usual_losses
 from compressor.space.factorising import affordable_rank, factorise
 from compressor.tasks import (
     UNLABELLED,
@@ -252,16 +253,19 @@ class Workbench:
 
     @cached_property
     def losses(self) -> DistillRecipe | None:
-        """What students are trained with, completed; None = the default loss.
+        """What students are trained with, completed: by default what is usual for the search; None = the default loss.
 
         Raises:
             InputError: A recipe that cannot be trained, or not for this kind of task, or of students that learn the
                 labels alone.
         """
-        recipe = self.request.distill
-        if recipe is not None and not self.request.recipe.distilled:
+        recipe, kind = self.request.distill, self.teacher.kind
+        if not self.request.recipe.distilled:
+            if recipe is None:
+                return None
             raise InputError(f"a recipe without distillation has no losses: found {recipe}; leave one of them out")
-        return None if recipe is None else completed(recipe, self.teacher.kind)
+        recipe = recipe or usual_losses(self.request.search, kind)
+        return None if recipe is None else completed(recipe, kind)
 
     @property
     def beside_teacher(self) -> bool:

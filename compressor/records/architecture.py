@@ -93,7 +93,7 @@ class Architecture:
 
     @property
     def in_words(self) -> str:
-        """`4/192 0/96`: heads and neurons of each layer; or its cells."""
+        """`4/192 0/96`: heads and neurons of each layer, or its cells; for people: other sizes are left out."""
         return layers_in_words(self.layers) if self.cells is None else str(self.cells)
 
     def with_layers(self, layers: tuple[Layer, ...]) -> "Architecture":

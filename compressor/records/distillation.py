@@ -37,6 +37,13 @@ class LossTerm:
         factor = "" if self.weight is None else f"{self.weight:g} x "
         return f"{factor}{self.name}" + (f" ({values})" if values else "")
 
+    @property
+    def in_yaml(self) -> str:
+        """`pkd-skip: {weight: 0.1}`, `ckd-po:`."""
+        weight = () if self.weight is None else ((WEIGHT, self.weight),)
+        given = ", ".join(f"{name}: {value!r}" for name, value in (*weight, *self.parameters))
+        return f"{self.name}: {{{given}}}" if given else f"{self.name}:"
+
 
 @dataclass(frozen=True)
 class DistillRecipe:
@@ -63,6 +70,16 @@ class DistillRecipe:
     def named(cls, *names: str) -> "DistillRecipe":
         """Losses with their own weights and parameters."""
         return cls(tuple(LossTerm(name) for name in names))
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is one loss as it is, which the command line takes without a file."""
+        return len(self.terms) == 1 and self.terms[0] == LossTerm(self.terms[0].name)
+
+    @property
+    def in_yaml(self) -> str:
+        """What `recipe_of` reads as this recipe, to the last digit."""
+        return "\n".join([f"{LOSSES}:", *(f"  {term.in_yaml}" for term in self.terms)])
 
     def __str__(self) -> str:
         """`1 x vanilla-kd (alpha 0.5) + 0.1 x pkd-skip`."""
@@ -108,7 +125,10 @@ def _term(name: str, given: object, where: str) -> LossTerm:
 def _number(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what}: expected a number, found {_kind(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(f"{what}: expected a number of at most 1.8e308, found a whole one that is larger") from error
 
 
 def _kind(value: object) -> str:

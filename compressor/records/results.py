@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Layer, Precision
+from compressor.records.distillation import DistillRecipe
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget, Reason, Verdict, Workload
 from compressor.records.task import TaskSpec
@@ -149,7 +150,8 @@ class StageTime:
 class Report:
     """Everything a run found out, for people and machines.
 
-    `architecture` and `teacher_layers` are None and empty where the teacher's family has no adapter.
+    `architecture` and `teacher_layers` are None and empty where the teacher's family has no adapter; `distill` is the
+    recipe of losses as it was asked for, None = none was.
     """
 
     version: str
@@ -175,6 +177,7 @@ class Report:
     evaluation_reads: int
     seed: int
     notes: tuple[str, ...] = ()
+    distill: DistillRecipe | None = None
 
     @property
     def speed_up(self) -> float | None:
@@ -212,6 +215,8 @@ class Manifest:
         emitted_difference: Largest logit difference of the emitted fp32 graph from the torch student.
         seed: Of everything random.
         kept: Names of the products that stay in float32.
+        distill: The losses that the student was trained with, every weight and parameter given; None = the default
+            loss, or an unpruned teacher.
     """
 
     version: str
@@ -234,6 +239,7 @@ class Manifest:
     emitted_difference: float
     seed: int
     kept: tuple[str, ...] = ()
+    distill: DistillRecipe | None = None
 
 
 def check_verification(verification: Verification) -> Verification:

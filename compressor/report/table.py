@@ -92,11 +92,13 @@ def verdict_line(report: Report) -> str:
 
 
 def _widths(report: Report) -> str:
-    if report.architecture is None:
+    shape = report.architecture
+    if shape is None:
         return "as exported (its family has no adapter)"
-    if report.architecture.cells is not None:
-        return f"cells {report.architecture.in_words}"
-    return f"heads/neurons per layer {report.architecture.in_words or 'none'}"
+    if shape.cells is not None:
+        return f"cells {shape.in_words}, width {shape.hidden}"
+    unusual = "" if shape.activation == "gelu" else f", {shape.activation}"
+    return f"heads/neurons per layer {shape.in_words or 'none'}, hidden {shape.hidden}{unusual}"
 
 
 def markdown(report: Report) -> str:

@@ -8,10 +8,11 @@ alpha on a batch of the second, in turn; the second order, which takes four pass
 latency is the sum of the blocks' costs on the device by the table, weighted as the edges mix them (ProxylessNAS, arXiv
 1812.00332, eq. 2); the hard limit holds when the cell is discretised.
 
-Deterministic given the number of steps: a run that was interrupted goes on from its last checkpoint.
+A gradient that is not finite moves nothing, in neither level: the step is left out. Deterministic given the number of
+steps: a run that was interrupted goes on from its last checkpoint.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from compressor.errors import CompressorError
 from compressor.search.supernet import Supernet
 from compressor.train import DataOrder, Step
 
@@ -30,6 +32,7 @@ CHOICE_RATE, CHOICE_BETAS, CHOICE_DECAY = 1e-2, (0.5, 0.999), 1e-3
 WARM_UP_SHARE = 0.15
 LATENCY_PRICE = 0.3
 CHECKPOINT_STEPS, CHECK_STEPS = 50, 10
+MOST_LEFT_OUT = 10  # steps in a row
 
 Report = Callable[[int, float], None]
 
@@ -81,6 +84,13 @@ class Halves:
         parts = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
         return cls(*(Half(part, DataOrder(lengths[part], batch, seed + i)) for i, part in enumerate(parts)))
 
+    def usual_share(self, steps: int) -> float:
+        """Tokens of all rows of a step, on average over all steps, over those of one of the first steps."""
+        orders = (self.weights.order, self.choices.order)
+        usual = sum(order.batch * float(order.lengths.mean()) for order in orders)
+        seen = sum(int(order.lengths[order.rows(step)].sum()) for order in orders for step in range(steps))
+        return usual * steps / seen
+
 
 def bilevel(
     model: nn.Module,
@@ -106,6 +116,9 @@ def bilevel(
         seed: Of the dropped rows.
         checkpoint: Read where it is there, written every some steps.
         report: Told the step and the loss about every ten steps.
+
+    Raises:
+        CompressorError: One gradient after the other was not finite.
     """
     weights = _weights(model, supernet)
     optimisers = (
@@ -114,23 +127,26 @@ def bilevel(
     )
     begin = _restore(checkpoint, model, optimisers)
     model.train()
+    left_out = 0
     for number in range(begin, steps):
         torch.manual_seed(seed * 1_000_003 + number)
         step = step_at(number / steps)
         _set_rate(optimisers[0], RATE * (1 - number / steps))
         model.zero_grad()
         loss = _backward(step, model, halves.weights.rows(number))
-        torch.nn.utils.clip_grad_norm_(weights, CLIP)
-        optimisers[0].step()
+        moved = _moved(optimisers[0], weights, clip=CLIP)
         if number >= WARM_UP_SHARE * steps:
             before = [choice.detach().clone() for choice in supernet.choices]
             model.zero_grad()
             share = expected_share(supernet.alpha.softmax(1), supernet.beta.softmax(0))
             _backward(step, model, halves.choices.rows(number), LATENCY_PRICE * share)
-            optimisers[1].step()
+            moved = _moved(optimisers[1], supernet.choices) and moved
             if supernet.leans_on_identity():
                 _put_back(supernet, before)
                 return _choice(supernet, number)
+        left_out = 0 if moved else left_out + 1
+        if left_out > MOST_LEFT_OUT:
+            raise _diverged(number, loss)
         if report is not None and number % CHECK_STEPS == 0:
             report(number, loss)
         if checkpoint is not None and (number + 1) % CHECKPOINT_STEPS == 0:
@@ -148,6 +164,24 @@ def _backward(step: Step, model: nn.Module, rows: NDArray[np.int64], price: Tens
     loss = step(model, rows) / len(rows)
     (loss + price).backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
+
+
+def _moved(optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], clip: float | None = None) -> bool:
+    """Take a step, unless the gradient is not finite."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not all(bool(gradient.isfinite().all()) for gradient in gradients):
+        return False
+    if clip is not None:
+        torch.nn.utils.clip_grad_norm_(parameters, clip)
+    optimiser.step()
+    return True
+
+
+def _diverged(step: int, loss: float) -> CompressorError:
+    return CompressorError(
+        f"the search of cells diverged: the gradients of {MOST_LEFT_OUT + 1} steps in a row up to step {step} are not "
+        f"finite, at a loss of {loss:.4g}; use other losses (--distill) with smaller weights, or another --seed"
+    )
 
 
 def _choice(supernet: Supernet, steps: int) -> Choice:

@@ -62,6 +62,29 @@ def planned_tail(summary: LatencySummary, promised: float) -> float:
     return low_ms / summary.p50_ms * math.pow(high_ms / low_ms, way)
 
 
+def solve(problem: SearchProblem, search: Searcher, *, limit_ms: float, tail: float) -> Solution:
+    """What a search finds for a promise, by the table as it is calibrated.
+
+    Args:
+        problem: Its `limit_us` is replaced.
+        search: The algorithm.
+        limit_ms: The promise.
+        tail: Planned percentile over median.
+
+    Raises:
+        InfeasibleError: Nothing is predicted to keep it.
+    """
+    per_us = tail * problem.table.calibration.scale / USED_TARGET / 1e3  # planned milliseconds per microsecond of it
+    planned = replace(problem, limit_us=limit_ms / per_us)
+    try:
+        return search_within(planned, search)
+    except InfeasibleError as error:
+        in_time = error.nearest_ms * 1e3 <= planned.limit_us * (1 + 1e-9)
+        if in_time and problem.most_bytes < math.inf:
+            raise _too_large(problem.most_bytes, limit_ms, error.cost) from error
+        raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
+
+
 def confirm(
     problem: SearchProblem,
     search: Searcher,
@@ -87,16 +110,14 @@ def confirm(
     trials: list[Trial] = []
     kept: Trial | None = None
     while len(trials) < MAX_ROUNDS:
-        scale = problem.table.calibration.scale
-        per_us = tail * scale / USED_TARGET / 1e3  # planned milliseconds per microsecond of the table
         try:
-            solution = search_within(replace(problem, limit_us=limit_ms / per_us), search)
-        except InfeasibleError as error:
+            solution = solve(problem, search, limit_ms=limit_ms, tail=tail)
+        except InfeasibleError:
             if kept is not None:
                 break
-            raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
+            raise
         summary, reached_ms = measure(solution)
-        trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
+        trial = Trial(solution, problem.table.calibration.scale * solution.cost_us / 1e3, summary, reached_ms)
         trials.append(trial)
         if report is not None:
             report(trial)
@@ -117,6 +138,15 @@ def _no_architecture(limit_ms: float, nearest_ms: float, cost: str) -> Infeasibl
         f"no architecture is predicted to keep {limit_ms:.4g} ms here; the cheapest one needs about "
         f"{nearest_ms:.4g} ms",
         nearest_ms=nearest_ms,
+        cost=cost,
+    )
+
+
+def _too_large(most_bytes: float, limit_ms: float, cost: str) -> InfeasibleError:
+    return InfeasibleError(
+        f"no architecture of at most {most_bytes / 1e6:.3g} MB of weights in its layers is predicted to keep "
+        f"{limit_ms:.4g} ms here",
+        nearest_ms=limit_ms,
         cost=cost,
     )
 

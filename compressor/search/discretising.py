@@ -1,76 +1,83 @@
-"""From mixed edges to a cell that keeps a limit, exactly.
+"""From mixed edges to a stack of cells that keeps its limits, exactly.
 
-A node keeps one or two of its edges, each with one block; an edge is worth the softmax weight of that. DARTS keeps
-the two strongest edges of each node with their strongest blocks, whatever they cost: that cell is taken where it keeps
-the limit, stacked six or three times. Where it does not, the most valuable cell that does is found among the
-combinations of nodes, of which only those are looked at that no cheaper one beats.
+A node keeps one or two of its edges, each with one block, and every node but the last is read by a later one: what
+nobody reads is neither worth nor costs anything. A stack is worth the softmax weights of all its blocks,
+
+    worth = cells x sum over nodes and edges of weight(edge, block) + weight(aggregation)
+
+and the most valuable one within the limits on time and bytes is taken, of all heights. Without limits, and where every
+node is read, that is what DARTS keeps: the two strongest edges of each node with their strongest blocks, six times.
+
+Cells of identities only let no token know of another. They are the cheapest ones, so that a tight limit would choose
+them; they are taken only where nothing else is within the limits.
 """
 
+import math
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TypeVar
+from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.encoder import AGGREGATIONS, IDENTITY, NONE
 from compressor.errors import InfeasibleError
-from compressor.latency.ops import block_op, join_op, stem_op
 from compressor.records.cells import Cells, Edge, Node, read_nodes
 from compressor.search.base import SearchProblem, Solution
+from compressor.search.cell_prices import CellPrices, Price
 from compressor.search.supernet import NAMES, edges_of
 from compressor.space.cells import EDGES
 
-STACKED = (6, 3)  # as in the paper; then fewer
-FEWER = (3, 2, 1)
+HEIGHTS = (6, 3, 2, 1)  # as in the paper; then fewer
 
-T = TypeVar("T")
+
+class _Part(NamedTuple):
+    """Some nodes of a cell: microseconds, bytes, softmax weights."""
+
+    us: float
+    size: float
+    worth: float
+    nodes: tuple[Node, ...]
+
+    def and_then(self, other: "_Part") -> "_Part":
+        """Both, one behind the other."""
+        return _Part(self.us + other.us, self.size + other.size, self.worth + other.worth, self.nodes + other.nodes)
+
+
+# By the nodes that are read, and whether a block mixes tokens.
+_Parts = dict[tuple[frozenset[int], bool], list[_Part]]
 
 
 @dataclass(frozen=True)
 class MixedCellSearch:
-    """A searcher: the most valuable cell within the limit of a problem.
+    """A searcher: the most valuable stack within the limits of a problem.
 
     Attributes:
         edges: Softmax weights [edges, blocks].
         aggregations: Softmax weights [aggregations]; empty = every token gets an answer.
         nodes: Of the cell.
+        heights: How often a cell may be stacked.
     """
 
     edges: NDArray[np.float64]
     aggregations: NDArray[np.float64]
     nodes: int
+    heights: tuple[int, ...] = HEIGHTS
 
     def __call__(self, problem: SearchProblem) -> Solution:
-        """The stack with the most weight, as damage with the sign turned.
+        """The stack that is worth the most; its damage is that with the sign turned.
 
         Raises:
-            InfeasibleError: Not even the cheapest cell keeps the limit.
+            InfeasibleError: Not even the cheapest stack is within the limits.
         """
-        costs = _Costs(problem)
-        aggregations = self._aggregations(costs)
-        strongest, first = self.strongest(), aggregations[0][0]
-        for stacked in STACKED:
-            solution = self._solution(costs, strongest, stacked, first)
-            if solution.cost_us <= problem.limit_us:
-                return solution
-        for stacked in FEWER:
-            for name, _ in aggregations:
-                nodes = self._within(costs, (problem.limit_us - costs.around(name)) / stacked)
-                if nodes is not None:
-                    return self._solution(costs, nodes, stacked, name)
-        raise self._infeasible(costs, problem.limit_us)
-
-    def _aggregations(self, costs: "_Costs") -> list[tuple[str | None, float]]:
-        """By falling weight, with their costs."""
-        if not len(self.aggregations):
-            return [(None, 0.0)]
-        names = [list(AGGREGATIONS)[place] for place in np.argsort(-self.aggregations)]
-        return [(name, costs.block(name)) for name in names]
+        best = min(self._stacks(CellPrices(problem)), key=lambda solution: solution.damage, default=None)
+        return cheapest_stack(problem, stacked=min(self.heights)) if best is None else best
 
     def strongest(self) -> tuple[Node, ...]:
-        """Of every node the two strongest edges, each with its strongest block."""
+        """Of every node the two strongest edges, each with its strongest block, whatever they cost."""
         nodes: list[Node] = []
         for node in range(1, self.nodes + 1):
             best = sorted(self._of_node(node), key=lambda pair: -pair[1])
@@ -80,6 +87,28 @@ class MixedCellSearch:
                     chosen[edge.source] = edge
             nodes.append(tuple(chosen[source] for source in sorted(chosen)))
         return tuple(nodes)
+
+    def _stacks(self, prices: CellPrices) -> Iterator[Solution]:
+        """Of every height and aggregation the most valuable stack within the limits, where there is one."""
+        problem, cells = prices.problem, self._cells(prices)
+        for stacked, (name, weight) in product(self.heights, self._aggregations()):
+            around = prices.around(name)
+            fitting = [
+                cell
+                for cell in cells
+                if around.us + stacked * cell.us <= problem.limit_us
+                and around.size + stacked * cell.size <= problem.most_bytes
+            ]
+            if fitting:
+                cell = max(fitting, key=lambda found: found.worth)
+                found = Cells(read_nodes(cell.nodes), stacked, name)
+                yield Solution((), around.us + stacked * cell.us, -(stacked * cell.worth + weight), found)
+
+    def _aggregations(self) -> list[tuple[str | None, float]]:
+        """With their weights."""
+        if not len(self.aggregations):
+            return [(None, 0.0)]
+        return list(zip(AGGREGATIONS, map(float, self.aggregations), strict=True))
 
     def _of_node(self, node: int) -> list[tuple[Edge, float]]:
         """Every edge with every block, and its weight."""
@@ -91,86 +120,108 @@ class MixedCellSearch:
             if name != NONE
         ]
 
-    def _within(self, costs: "_Costs", limit_us: float) -> tuple[Node, ...] | None:
-        """The most valuable nodes whose summed cost is at most the limit; none of a node that is left out."""
-        others = range(1, self.nodes)
-        found = (
-            self._with_nodes(costs, limit_us, {0, *kept, self.nodes})
+    def _cells(self, prices: CellPrices) -> list[_Part]:
+        """Cells that mix tokens and that no other one beats in time, bytes and worth at once."""
+        return _undominated(
+            cell
             for count in range(self.nodes)
-            for kept in combinations(others, count)
+            for kept in combinations(range(1, self.nodes), count)
+            for cell in self._with_nodes(prices, (*kept, self.nodes))
         )
-        best = max((each for each in found if each is not None), key=lambda pair: pair[0], default=None)
-        return best[1] if best else None
 
-    def _with_nodes(self, costs: "_Costs", limit_us: float, states: set[int]) -> tuple[float, tuple[Node, ...]] | None:
-        """The same with just these states: what they are worth, and the nodes."""
-        partial: list[tuple[float, float, tuple[Node, ...]]] = [(0.0, 0.0, ())]
-        for node in range(1, self.nodes + 1):
-            options = _undominated(self._options(costs, node, states)) if node in states else [(0.0, 0.0, ())]
-            grown = (
-                (cost + more, worth + gain, (*nodes, option))
-                for cost, worth, nodes in partial
-                for more, gain, option in options
-                if cost + more <= limit_us
-            )
-            partial = _undominated(grown)
-        _, worth, nodes = max(partial, key=lambda found: found[1], default=(0.0, 0.0, None))
-        return None if nodes is None else (worth, nodes)
+    def _with_nodes(self, prices: CellPrices, kept: tuple[int, ...]) -> Iterator[_Part]:
+        """The same with just these nodes, every one but the last read by another; the others are empty."""
+        partial: _Parts = {(frozenset(), False): [_Part(0.0, 0.0, 0.0, ())]}
+        for node in kept:
+            options = self._options(prices, node, {0, *kept})
+            grown: _Parts = defaultdict(list)
+            for (read, mixes), parts in partial.items():
+                for (more, mixes_too), nodes in options.items():
+                    grown[read | more, mixes or mixes_too] += _joined(parts, nodes, prices.problem)
+            partial = {key: _undominated(parts) for key, parts in grown.items()}
+        for cell in partial.get((frozenset(kept[:-1]), True), []):
+            nodes_of = dict(zip(kept, cell.nodes, strict=True))
+            yield cell._replace(nodes=tuple(nodes_of.get(node, ()) for node in range(1, self.nodes + 1)))
 
-    def _options(self, costs: "_Costs", node: int, states: set[int]) -> Iterator[tuple[float, float, Node]]:
-        """(cost, worth, edges) of a node: one edge, or two from different states."""
+    def _options(self, prices: CellPrices, node: int, states: set[int]) -> _Parts:
+        """What a node may be: one edge, or two from different states."""
         edges = [(edge, weight) for edge, weight in self._of_node(node) if edge.source in states]
+        found: _Parts = defaultdict(list)
         for count in range(1, EDGES + 1):
             for chosen in combinations(edges, count):
-                found = tuple(edge for edge, _ in chosen)
-                if len({edge.source for edge in found}) == count:
-                    yield costs.node(found), sum(weight for _, weight in chosen), found
-
-    def _solution(self, costs: "_Costs", nodes: tuple[Node, ...], stacked: int, aggregation: str | None) -> Solution:
-        worth = sum(
-            weight for number, node in enumerate(nodes, 1) for edge, weight in self._of_node(number) if edge in node
-        )
-        cells = Cells(read_nodes(nodes), stacked, aggregation)
-        return Solution((), costs.whole(cells), -worth, cells)
-
-    def _infeasible(self, costs: "_Costs", limit_us: float) -> InfeasibleError:
-        cheapest = min(costs.node((Edge(0, name),)) for name in NAMES if name != NONE)
-        around = min(costs.around(name) for name, _ in self._aggregations(costs))
-        nearest_ms = (around + cheapest) / 1e3
-        return InfeasibleError(
-            f"no stack of cells runs within {limit_us / 1e3:.4g} ms here; the cheapest one takes {nearest_ms:.4g} ms",
-            nearest_ms=nearest_ms,
-            cost="nearly everything that the teacher knows: one cell with one block is left",
-        )
+                option = tuple(edge for edge, _ in chosen)
+                sources = {edge.source for edge in option}
+                if len(sources) == count:
+                    price, worth = prices.node(option), sum(weight for _, weight in chosen)
+                    mixes = any(edge.block != IDENTITY for edge in option)
+                    found[frozenset(sources - {0}), mixes].append(_Part(price.us, price.size, worth, (option,)))
+        return {key: _undominated(parts) for key, parts in found.items()}
 
 
-class _Costs:
-    """Of the parts of a stack, in microseconds."""
+def cheapest_stack(problem: SearchProblem, *, stacked: int = 1) -> Solution:
+    """The fastest stack that there is, of cells that hand on what they read: its damage is 0, as it is worth nothing.
 
-    def __init__(self, problem: SearchProblem) -> None:
-        self._problem, self._shape, self._precision = problem, problem.source, problem.table.precision
+    Args:
+        problem: Names the limits; what is in its layers does not matter.
+        stacked: Cells.
 
-    def block(self, name: str) -> float:
-        if name == IDENTITY:
-            return 0.0
-        return self._problem.cost_us(block_op(self._shape, name, self._precision))
+    Raises:
+        InfeasibleError: Not even this is within the limits.
+    """
+    prices, cell = CellPrices(problem), ((Edge(0, IDENTITY),),)
+    names: tuple[str | None, ...] = (None,) if problem.source.per_token else tuple(AGGREGATIONS)
+    every = [(_stacked(prices, cell, stacked, name), Cells(cell, stacked, name)) for name in names]
+    fast = [pair for pair in every if pair[0].us <= problem.limit_us]
+    small = [pair for pair in fast if pair[0].size <= problem.most_bytes]
+    if not fast:
+        raise _too_slow(problem, min(price.us for price, _ in every) / 1e3)
+    if not small:
+        raise _too_large(problem)
+    price, cells = min(small, key=lambda pair: pair[0].us)
+    return Solution((), price.us, 0.0, cells)
 
-    def node(self, edges: Sequence[Edge]) -> float:
-        join = self._problem.cost_us(join_op(self._shape, len(edges), self._precision))
-        return join + sum(self.block(edge.block) for edge in edges)
 
-    def around(self, aggregation: str | None) -> float:
-        stem = self._problem.cost_us(stem_op(self._shape, self._precision))
-        return stem + (self.block(aggregation) if aggregation else 0.0)
-
-    def whole(self, cells: Cells) -> float:
-        return self.around(cells.aggregation) + cells.stacked * sum(self.node(node) for node in cells.nodes)
+def _stacked(prices: CellPrices, nodes: tuple[Node, ...], stacked: int, aggregation: str | None) -> Price:
+    cell = sum(map(prices.node, nodes), Price(0.0))
+    return prices.around(aggregation) + Price(stacked * cell.us, stacked * cell.size)
 
 
-def _undominated(options: Iterable[tuple[float, float, T]]) -> list[tuple[float, float, T]]:
-    """Those that none that costs as little is worth as much as, by rising cost."""
-    kept: list[tuple[float, float, T]] = []
-    for option in sorted(options, key=lambda found: (found[0], -found[1])):
-        if not kept or option[1] > kept[-1][1]:
-            kept.append(option)
+def _too_slow(problem: SearchProblem, nearest_ms: float) -> InfeasibleError:
+    return InfeasibleError(
+        f"no stack of cells runs within {problem.limit_us / 1e3:.4g} ms here; the cheapest one takes "
+        f"{nearest_ms:.4g} ms",
+        nearest_ms=nearest_ms,
+        cost="nearly everything that the teacher knows: one cell with one block is left",
+    )
+
+
+def _too_large(problem: SearchProblem) -> InfeasibleError:
+    return InfeasibleError(
+        f"no stack of cells has at most {problem.most_bytes / 1e6:.3g} MB of weights and runs within "
+        f"{problem.limit_us / 1e3:.4g} ms",
+        nearest_ms=problem.limit_us / 1e3,
+        cost="a larger --max-size",
+    )
+
+
+def _joined(parts: Sequence[_Part], nodes: Sequence[_Part], problem: SearchProblem) -> Iterator[_Part]:
+    """Every part with every node, as far as they are within the limits together."""
+    for part, node in product(parts, nodes):
+        if part.us + node.us <= problem.limit_us and part.size + node.size <= problem.most_bytes:
+            yield part.and_then(node)
+
+
+def _undominated(parts: Iterable[_Part]) -> list[_Part]:
+    """Those that none is worth as much as at no more time and bytes, by rising time."""
+    kept: list[_Part] = []
+    steps: list[tuple[float, float]] = []  # bytes and worth of what was kept, the best of each size; both rise
+    for part in sorted(parts, key=lambda found: (found.us, found.size, -found.worth)):
+        place = bisect_right(steps, (part.size, math.inf))
+        if place and steps[place - 1][1] >= part.worth:
+            continue
+        end = place
+        while end < len(steps) and steps[end][1] <= part.worth:
+            end += 1
+        steps[place:end] = [(part.size, part.worth)]
+        kept.append(part)
     return kept

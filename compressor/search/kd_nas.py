@@ -2,10 +2,12 @@
 
     episode: predict the reward of every feasible shape; distil the most promising and one at random on a proxy set;
              learn from what came out
+    reward = log(quality x latency^w),   quality = 1 / divergence from the teacher
 
-The reward is minus the logarithm of the student's divergence from its teacher; latency is no part of it, since nothing
-over the limit is ever looked at. The controller is a few small networks that begin differently: their spread is how
-little is known of a shape, and counts in its favour (an upper confidence bound), so that an episode does not only
+The form of the reward is MnasNet's (Tan et al. 2019, arXiv 1807.11626, eq. 2), whose target, the same for all, drops
+out. Nothing over the limit is ever looked at, so the latency counts for little. It is known from the table: what the
+controller has to learn is the quality. The controller is a few small networks that begin differently: their spread is
+how little is known of a shape, and counts in its favour (an upper confidence bound), so that an episode does not only
 confirm the one before. The paper leaves the controller open; this one is ours.
 """
 
@@ -19,8 +21,11 @@ from torch import Tensor, nn
 from compressor.search.features import features
 from compressor.search.macro import Point, Shape
 
-FIRST, PROMISING, AT_RANDOM = 6, 3, 1  # of the first episode at random, then of every one
+FIRST, PROMISING, AT_RANDOM = 3, 3, 1  # of the first episode at random, then of every one
 CURIOSITY = 1.0  # standard deviations
+LATENCY_WEIGHT = -0.06  # w
+WORST = 2.0  # what diverged counts as so many times the worst of the others
+LEAST_SPREAD = 1e-3  # of a feature: with less it never varied, and a difference in it is not to be blown up
 NETWORKS, WIDTH, STEPS, RATE = 5, 24, 150, 2e-2
 
 Floats = NDArray[np.float64]
@@ -52,27 +57,37 @@ def _episode(
     if len(tried) < FIRST:
         return [int(place) for place in random.permutation(left)[: FIRST - len(tried)]]
     known = [place for place, point in enumerate(points) if point.shape in tried]
-    rewards = np.array([-np.log(max(tried[points[place].shape], 1e-12)) for place in known])
-    mean, spread = Controller(inputs[known], rewards, seed=int(random.integers(2**31)))(inputs[left])
-    order = [left[place] for place in np.argsort(-(mean + CURIOSITY * spread), kind="stable")]
+    quality = log_quality([tried[points[place].shape] for place in known])
+    mean, spread = Controller(inputs[known], quality, seed=int(random.integers(2**31)))(inputs[left])
+    latency = np.log([points[place].predicted_us for place in left])
+    reward = mean + CURIOSITY * spread + LATENCY_WEIGHT * latency
+    order = [left[place] for place in np.argsort(-reward, kind="stable")]
     others = [int(place) for place in random.permutation(order[PROMISING:])[:AT_RANDOM]]
     return [*order[:PROMISING], *others]
 
 
+def log_quality(divergences: Sequence[float]) -> Floats:
+    """-log of divergences, of which those of trainings that diverged are infinite: finite all the same."""
+    worst = WORST * max((found for found in divergences if np.isfinite(found)), default=1.0)
+    found: Floats = -np.log(np.clip(np.array(divergences, dtype=np.float64), 1e-12, max(worst, 1e-12)))
+    return found
+
+
 class Controller:
-    """Predicts rewards, and how sure it is.
+    """Predicts the quality of shapes, and how sure it is.
 
     Args:
         inputs: Of what was tried, [tried, features].
-        rewards: What came out, [tried].
+        quality: What came out, [tried].
         seed: Of the networks' first weights and of the rows that each of them learns from.
     """
 
-    def __init__(self, inputs: Floats, rewards: Floats, *, seed: int) -> None:
-        self._shift, self._scale = inputs.mean(0), inputs.std(0) + 1e-6
-        self._mean, self._spread = float(rewards.mean()), float(rewards.std()) or 1.0
+    def __init__(self, inputs: Floats, quality: Floats, *, seed: int) -> None:
+        spread = inputs.std(0)
+        self._shift, self._scale = inputs.mean(0), np.where(spread < LEAST_SPREAD, 1.0, spread)
+        self._mean, self._spread = float(quality.mean()), float(quality.std()) or 1.0
         x = self._tensor(inputs)
-        y = torch.from_numpy((rewards - self._mean) / self._spread)
+        y = torch.from_numpy((quality - self._mean) / self._spread)
         generator = torch.Generator().manual_seed(seed)
         self._networks = [_fitted(x, y, generator) for _ in range(NETWORKS)]
 

@@ -5,18 +5,20 @@ one is put back. The best per weight go first, since float32 takes longer per we
 budget is taken, so it is the cheapest of this order.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 Products = Mapping[str, int]  # name -> size of its matrix
+# How the names of products begin: the sub-layer of a layer, the edge of a cell, or the aggregation that they are of.
+SUB_LAYER = re.compile(r"(layer\d+\.[^.]+|cell\d+\.\d+\.\d+\.[^.]+|aggregation)\.")
 
 
 def groups_of(products: Products) -> dict[str, tuple[str, ...]]:
     """Products by the sub-layer that they belong to; in a graph that is not ours each by itself."""
     groups: dict[str, list[str]] = {}
     for name in products:
-        parts = name.split(".")
-        group = ".".join(parts[:2]) if parts[0].startswith("layer") and len(parts) > 2 else name
-        groups.setdefault(group, []).append(name)
+        found = SUB_LAYER.match(name)
+        groups.setdefault(found.group(1) if found else name, []).append(name)
     return {group: tuple(names) for group, names in groups.items()}
 
 

@@ -10,6 +10,7 @@ trained, each row loses its identity edges with a probability (Chen et al. 2019,
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +33,7 @@ from compressor.encoder import (
     make_block,
 )
 from compressor.encoder.blocks import Block, Masks
+from compressor.encoder.traces import pooled_trace
 from compressor.records.architecture import Architecture
 
 IDENTITY_DROPOUT = 0.3
@@ -125,10 +127,8 @@ class Supernet(nn.Module):
 
     def trace(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None = None, *, scores: bool = False) -> Trace:
         """See `Traced`."""
-        states = self.states(ids, mask, type_ids)
-        pooled = tuple(self.aggregated(state, mask)[:, 0] for state in states) if len(self.aggregations) else ()
-        logits = self.head(self.aggregated(states[-1], mask))
-        return Trace(logits, mask, tuple(states), (None,) * len(self.cells) if scores else (), pooled)
+        pool = partial(self.aggregated, mask=mask) if len(self.aggregations) else None
+        return pooled_trace(self.states(ids, mask, type_ids), mask, pool, self.head, scores=scores)
 
     def states(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None) -> list[Tensor]:
         """What enters the first cell and what leaves each, [batch, length, width]."""

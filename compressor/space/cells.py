@@ -13,8 +13,9 @@ CANDIDATES = tuple(name for name in BLOCKS if name != NONE)
 def cell_space(teacher: Architecture, width: int) -> Architecture:
     """Everything around the cells: the teacher's tables, projected to the width of the cells, and a head.
 
-    It has neither layers nor cells, and names the space in the table.
+    Tables of that width are not projected. It has neither layers nor cells, and names the space in the table.
     """
+    tables = teacher.embedding or teacher.hidden
     return Architecture(
         layers=(),
         hidden=width,
@@ -24,7 +25,7 @@ def cell_space(teacher: Architecture, width: int) -> Architecture:
         token_types=teacher.token_types,
         classes=teacher.classes,
         norm_epsilon=teacher.norm_epsilon,
-        embedding=teacher.embedding or teacher.hidden,
+        embedding=None if tables == width else tables,
         per_token=teacher.per_token,
         word_rank=teacher.word_rank,
     )
@@ -34,7 +35,7 @@ def random_cells(random: np.random.Generator, *, stacked: int, per_token: bool, 
     """A stack whose blocks, sources and aggregation are drawn evenly; nodes that nothing reads are left out."""
     drawn = []
     for number in range(1, nodes + 1):
-        count = int(random.integers(1, min(EDGES, number * len(CANDIDATES)) + 1))
+        count = int(random.integers(1, EDGES + 1))
         pairs = {(int(random.integers(number)), str(random.choice(CANDIDATES))) for _ in range(count)}
         drawn.append(tuple(Edge(source, block) for source, block in sorted(pairs)))
     aggregation = None if per_token else str(random.choice(list(AGGREGATIONS)))

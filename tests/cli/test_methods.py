@@ -43,6 +43,15 @@ def test_a_file_is_a_recipe(name: str, tmp_path: Path) -> None:
     )
 
 
+def test_a_file_that_is_called_like_a_loss_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("pkd-skip", "mine"):
+        (tmp_path / name).write_text("losses: {logit-mse: }")
+    assert parse_distill("pkd-skip") == DistillRecipe.named("pkd-skip")
+    for text in ("mine", "./pkd-skip"):
+        assert parse_distill(text) == DistillRecipe.named("logit-mse")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -18,6 +18,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.func import functional_call
 
 from compressor.distill.objectives import Objective, Setting, completed, defaults, get_objective
 from compressor.encoder import Sizes, Trace
@@ -188,18 +189,27 @@ class ObjectiveContract:
 
     @pytest.mark.parametrize("progress", PROGRESS)
     def test_its_gradient_is_that_of_its_values(self, progress: float) -> None:
+        """With respect to what it reads of the student, and to its projections."""
         for shapes in self.settings():
             objective, batch = self.made(shapes), random_batch(shapes)
-            inputs = [tensor.requires_grad_() for tensor in tensors(batch.student)]
+            read = [tensor.requires_grad_() for tensor in tensors(batch.student)]
+            own = dict(objective.named_parameters())
 
             def of(
-                *numbers: Tensor, objective: Objective = objective, batch: Batch = batch, progress: float = progress
+                *numbers: Tensor,
+                objective: Objective = objective,
+                batch: Batch = batch,
+                progress: float = progress,
+                names: tuple[str, ...] = tuple(own),
+                count: int = len(read),
             ) -> Tensor:
-                student = rebuilt(batch.student, list(numbers))
-                found: Tensor = objective(student, batch.teacher, batch.labels, progress)
+                student = rebuilt(batch.student, list(numbers[:count]))
+                parameters = dict(zip(names, numbers[count:], strict=True))
+                given = (student, batch.teacher, batch.labels, progress)
+                found: Tensor = functional_call(objective, parameters, given)
                 return found
 
-            assert torch.autograd.gradcheck(of, inputs, fast_mode=True)
+            assert torch.autograd.gradcheck(of, [*read, *own.values()], fast_mode=True)
 
     def test_only_the_student_gets_a_gradient(self) -> None:
         for shapes in self.settings():
@@ -246,6 +256,24 @@ class ObjectiveContract:
             other = Batch(changed(batch.student, spoilt), changed(batch.teacher, spoilt), batch.labels)
             assert self.loss(shapes, other, progress).item() == self.loss(shapes, batch, progress).item()
 
+    @pytest.mark.parametrize("progress", PROGRESS)
+    def test_a_token_without_a_label_is_not_answered(self, progress: float) -> None:
+        if "token-classification" not in self.kind.tasks:
+            return
+        shapes = setting(FEWER_LAYERS, "token-classification")
+        batch = random_batch(shapes)
+        unlabelled = torch.zeros_like(batch.student.mask, dtype=torch.bool)
+        unlabelled[batch.student.mask.bool()] = batch.labels == -100
+        assert unlabelled.any()
+
+        def spoilt(trace: Trace, factor: float) -> Trace:
+            logits = trace.logits.clone()
+            logits[unlabelled] = factor * torch.arange(CLASSES, dtype=logits.dtype)
+            return replace(trace, logits=logits)
+
+        other = Batch(spoilt(batch.student, 9.0), spoilt(batch.teacher, -9.0), batch.labels)
+        assert self.loss(shapes, other, progress).item() == self.loss(shapes, batch, progress).item()
+
     def test_a_student_that_is_its_teacher_loses_nothing_where_that_holds(self) -> None:
         parameters, progress = self.at_teacher or ({}, 0.0)
         for task in self.kind.tasks:
@@ -286,6 +314,8 @@ class ObjectiveContract:
                 for progress in PROGRESS
             ]
             assert all(same) == (need not in needs), need
+            for progress, equal in zip(PROGRESS, same, strict=True):
+                assert equal or need in self.made(shapes).needs_at(progress), (need, progress)
         if not needs & {"hidden states", "attention scores"}:
             bare = Batch(
                 Trace(batch.student.logits, batch.student.mask),
@@ -296,6 +326,7 @@ class ObjectiveContract:
 
     def test_a_student_deeper_than_its_teacher(self) -> None:
         deep = setting(Sizes((6,) * 6, (3,) * 5, CLASSES), self.kind.tasks[0])
+        assert self.kind.in_order(defaults(self.kind)) == self.matches_layers
         if not self.matches_layers:
             assert self.loss(deep, random_batch(deep), 0.0).item() > 0
             return
@@ -320,7 +351,7 @@ class ObjectiveContract:
 
     def test_it_says_what_it_is(self) -> None:
         assert self.kind.source
-        assert self.kind.needs
+        assert self.kind.needs == self.kind.needs_of(defaults(self.kind))
         assert self.kind.__doc__
 
 

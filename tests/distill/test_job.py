@@ -9,15 +9,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import random_encoder, tiny
 
+from compressor.distill import job as distill_job
 from compressor.distill import logit_loss
 from compressor.distill.job import ObjectiveJob, Stored, StoredEncoder
-from compressor.distill.objectives import completed
-from compressor.encoder import INPUTS, Encoder, Sizes, Traced
+from compressor.distill.objectives import Combined, completed
+from compressor.encoder import INPUTS, Encoder, Sizes, Trace, Traced
 from compressor.errors import BorderError, InputError
-from compressor.records.architecture import Architecture
+from compressor.records.architecture import Architecture, Cut, LayerCut
 from compressor.records.distillation import DistillRecipe, LossTerm
 from compressor.records.task import TaskKind
 from compressor.records.training import TrainPlan
+from compressor.space import inherit
 from compressor.tasks import Tokens
 from compressor.train import FittingJob, Trainer, train
 
@@ -163,6 +165,113 @@ def test_the_loss_follows_the_share_of_the_training_that_is_done(tmp_path: Path)
     found = [setup.step_at(progress)(setup.model, EVERY).item() for progress in (0.0, 0.09, 0.5, 0.8)]
     assert found[0] == found[1] == setup.step(setup.model, EVERY).item()
     assert len(set(found)) == 3
+
+
+class Refusing:
+    """A model that must not be asked."""
+
+    def __call__(self, *given: object, **named: object) -> None:
+        raise AssertionError("it was asked")
+
+    trace = __call__
+
+
+@pytest.mark.parametrize("kind", ["text-classification", "token-classification"])
+def test_where_only_logits_are_read_they_come_from_disk(kind: TaskKind, tmp_path: Path) -> None:
+    """Of tinybert's second phase, as of losses that never read more."""
+    setup = job_of(tmp_path, "tinybert", kind=kind).setup()
+    inside, answers = (setup.step_at(progress) for progress in (0.5, 0.8))
+    assert inside.teacher is answers.teacher is not None
+    expected = answers(setup.model, EVERY).item()
+    assert replace(answers, teacher=Refusing())(setup.model, EVERY).item() == expected
+    with pytest.raises(AssertionError, match="was asked"):
+        replace(inside, teacher=Refusing())(setup.model, EVERY)
+    setup.model.student.trace = Refusing()  # nor is its own trace taken
+    assert answers(setup.model, EVERY).item() == expected
+
+
+@pytest.mark.parametrize("name", ["annealing-kd", "tinybert", "vanilla-kd"])
+def test_a_training_that_only_mends_begins_where_the_outputs_are_trained_as_they_are(
+    name: str, tmp_path: Path
+) -> None:
+    job = job_of(tmp_path, name)
+    mending = replace(job, begin=job.settled)
+    whole, short = job.setup(), mending.setup()
+    for progress in (0.0, 0.5, 0.99):
+        later = whole.step_at(job.settled + (1 - job.settled) * progress)
+        assert short.step_at(progress)(short.model, EVERY).item() == pytest.approx(
+            later(short.model, EVERY).item(), rel=1e-6
+        )
+    assert short.step(short.model, EVERY).item() == short.step_at(0.0)(short.model, EVERY).item()
+
+
+def test_a_training_that_reads_no_hidden_states_loads_no_teacher(tmp_path: Path) -> None:
+    job = job_of(tmp_path, "tinybert")
+    gone = StoredEncoder(TEACHER, tmp_path / "nowhere")
+    with pytest.raises(OSError, match="nowhere"):
+        replace(job, teacher=gone).setup()
+    assert replace(job, teacher=gone, begin=job.settled).setup().step.teacher is None
+
+
+def cut_to_second_heads(teacher: Encoder) -> Encoder:
+    """Every layer keeps its second head, and all neurons."""
+    whole = [LayerCut((1,), tuple(range(layer.neurons))) for layer in teacher.architecture.layers]
+    return inherit(teacher, Cut(tuple(whole)))
+
+
+def inherited_job(folder: Path, name: str) -> ObjectiveJob:
+    """The training of a student that was cut out of its teacher."""
+    job = job_of(folder, name)
+    student = cut_to_second_heads(job.teacher.load())
+    save_file(student.state_dict(), folder / "cut")
+    return replace(job, student=StoredEncoder(student.architecture, folder / "cut"))
+
+
+def test_the_heads_that_a_student_kept_are_found_before_it_is_trained(tmp_path: Path) -> None:
+    job = inherited_job(tmp_path, "tinybert")
+    (objective,) = job.setup().model.objective.objectives
+    found = objective.head_mixtures["1"].weight  # [heads of the teacher, heads of the student]
+    # What the first layer reads is not cut, so its scores are the teacher's, up to the ridge. It begins with 0 there.
+    assert found[1, 0].item() == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", ["tinybert", "ckd-po"])
+def test_a_student_that_was_cut_out_of_its_teacher_begins_with_less_to_lose(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = inherited_job(tmp_path, name)
+    fitted = job.setup()
+    with monkeypatch.context() as patched:
+        patched.setattr(Combined, "fit", lambda self: None)
+        plain = job.setup()
+    found, before = (setup.step(setup.model, EVERY).item() for setup in (fitted, plain))
+    assert found < 0.9 * before
+    weights = [list(setup.model.objective.parameters()) for setup in (fitted, job.setup())]
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))  # in every rank the same
+    assert fitted.model.training
+
+
+def test_a_few_rows_are_enough_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    real = Combined.observe
+
+    def watched(self: Combined, student: Trace, teacher: Trace) -> None:
+        assert not student.logits.requires_grad
+        seen.append(len(student.mask))
+        real(self, student, teacher)
+
+    monkeypatch.setattr(Combined, "observe", watched)
+    monkeypatch.setattr(distill_job, "OBSERVED_ROWS", 20)
+    monkeypatch.setattr(distill_job, "ROWS_AT_ONCE", 8)
+    job_of(tmp_path, "ckd-no").setup()
+    assert seen == [8, 8, 4]
+    seen.clear()
+    monkeypatch.setattr(distill_job, "OBSERVED_ROWS", 512)
+    job_of(tmp_path, "ckd-no").setup()
+    assert seen == [8, 8, 8, 6]
+    seen.clear()
+    job_of(tmp_path, "pkd-skip").setup()  # of one width: nothing is projected
+    assert seen == []
 
 
 @pytest.mark.parametrize("name", ["annealing-kd", "tinybert"])

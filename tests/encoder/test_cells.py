@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from onnx import numpy_helper
 from tiny_models import masked_batch, random_encoder, tiny, torch_logits
 
 from compressor.encoder import AGGREGATIONS, Encoder
@@ -17,6 +18,7 @@ from compressor.records.latency import CompileOptions
 from compressor.records.serial import from_json, to_json
 from compressor.runtimes.local import LocalDevice
 from compressor.space.cells import CANDIDATES, cell_space, random_cells
+from compressor.verification.quantised import check_int8
 
 NODES = (
     (Edge(0, "conv-3"), Edge(0, "identity")),
@@ -70,6 +72,19 @@ def test_int8_is_nearly_the_model() -> None:
     assert 0 < np.abs(found - expected).max() < 0.25 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("aggregation", [name for name in AGGREGATIONS if name != "first-token"])
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.INT8_STATIC])
+def test_every_int8_product_is_checked_against_its_formula(precision: Precision, aggregation: str) -> None:
+    encoder = random_encoder(replace(SHAPE, cells=Cells(NODES, 1, aggregation)))
+    model = apply_precision(encoder.emit(), precision)
+    check_int8(model, encoder.emit(), LocalDevice())
+    name = "cell0.1.0.conv-3.filters"
+    scale = next(t for t in model.graph.initializer if t.name == f"{name}.weight.int8_scale")
+    scale.CopyFrom(numpy_helper.from_array(1.1 * numpy_helper.to_array(scale), scale.name))
+    with pytest.raises(BorderError, match=f"the int8 product {name}.product differs from its formula"):
+        check_int8(model, encoder.emit(), LocalDevice())
+
+
 def test_padding_changes_nothing() -> None:
     encoder, batch = random_encoder(SHAPE), masked_batch(SHAPE, (5, 2))
     wide = {name: np.pad(value, ((0, 0), (0, 4))) for name, value in batch.items()}
@@ -110,6 +125,19 @@ def test_cells_go_with_neither_layers_nor_a_missing_aggregation() -> None:
 def test_an_unknown_block_is_named() -> None:
     with pytest.raises(InputError, match=r"got 'lsmt'; did you mean 'lstm'\?"):
         Encoder(replace(SPACE, cells=Cells(((Edge(0, "lsmt"),),), 1, "max-pooling")))
+
+
+@pytest.mark.parametrize(
+    ("block", "aggregation", "got"),
+    [
+        ("none", "max-pooling", "none"),  # an edge that brings nothing is no edge of a student
+        ("max-pooling", "max-pooling", "max-pooling"),
+        ("conv-3", "lstm", "lstm"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_named(block: str, aggregation: str, got: str) -> None:
+    with pytest.raises(InputError, match=f"expected one of .*, got '{got}'"):
+        Encoder(replace(SPACE, cells=Cells(((Edge(0, block),),), 1, aggregation)))
 
 
 def test_nodes_without_a_reader_are_left_out() -> None:

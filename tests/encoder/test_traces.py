@@ -9,8 +9,10 @@ import torch
 from encoder.numpy_encoder import NumpyEncoder
 from numpy.typing import NDArray
 from tiny_models import masked_batch, random_encoder, tiny, torch_logits
+from torch import Tensor
 
 from compressor.encoder import INPUTS, Encoder, Sizes, Trace, sizes_of
+from compressor.encoder.traces import pooled_trace
 from compressor.records.architecture import Architecture
 
 # As in test_parity.py: float32, sums of at most 64 terms of size 1.
@@ -89,8 +91,27 @@ def test_what_stands_for_a_row_is_the_first_token_unless_the_model_pools() -> No
     hidden = (torch.randn(2, 3, 4), torch.randn(2, 3, 5))
     trace = Trace(torch.randn(2, 2), torch.ones(2, 3, dtype=torch.long), hidden)
     assert torch.equal(trace.row(1), hidden[1][:, 0])
-    pooled = tuple(state.mean(1) for state in hidden)
-    assert torch.equal(replace(trace, pooled=pooled).row(1), pooled[1])
+    pooled = (torch.randn(2, 5),)
+    assert torch.equal(replace(trace, pooled=pooled).row(1), pooled[0])
+    with pytest.raises(IndexError):
+        replace(trace, pooled=pooled).row(0)  # nobody pools the embeddings
+
+
+def test_every_layer_is_pooled_once_and_the_embeddings_never() -> None:
+    states, mask, asked = [torch.randn(2, 3, 4) for _ in range(3)], torch.ones(2, 3, dtype=torch.long), []
+
+    def pool(state: Tensor) -> Tensor:
+        asked.append(state)
+        return state.mean(1, keepdim=True)
+
+    trace = pooled_trace(states, mask, pool, lambda x: 2 * x[:, 0], scores=True)
+    assert [state is layer for state, layer in zip(asked, states[1:], strict=True)] == [True, True]
+    assert [torch.equal(trace.row(layer), states[layer].mean(1)) for layer in (1, 2)] == [True, True]
+    assert torch.equal(trace.logits, 2 * states[2].mean(1))
+    assert trace.scores == (None, None)
+    every = pooled_trace(states, mask, None, lambda x: 2 * x, scores=False)
+    assert torch.equal(every.logits, 2 * states[2])
+    assert (every.pooled, every.scores) == ((), ())
 
 
 def test_a_detached_trace_has_the_same_numbers_and_no_gradient() -> None:

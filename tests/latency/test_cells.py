@@ -17,7 +17,7 @@ from compressor.records.latency import CompileOptions, LatencyTable
 from compressor.records.promise import Workload
 from compressor.runtimes.fake import FakeDevice
 from compressor.runtimes.local import LocalDevice
-from compressor.space.cells import cell_space, random_cells
+from compressor.space.cells import EDGES, cell_space, random_cells
 
 SPACE = cell_space(tiny((3, 48), hidden=24), 16)
 OPTIONS, WORKLOAD = CompileOptions(1), Workload(batch=2, sequence_length=7, threads=1)
@@ -39,6 +39,7 @@ def whole_model_us(shape: Architecture, precision: Precision) -> float:
 def test_every_block_and_aggregation_has_an_entry(table: LatencyTable) -> None:
     kinds = {entry.op.kind for entry in table.entries}
     assert kinds == {"stem", "join", *BLOCKS, *AGGREGATIONS} - {"identity", "none"}
+    assert [entry.op.width for entry in table.entries if entry.op.kind == "join"] == list(range(1, EDGES + 1))
     check_coverage(table)
     assert set(measured_ops(SPACE, table.precision)) == set(candidate_ops(SPACE, table.precision))
 

@@ -1,10 +1,12 @@
 """Recipes of losses as they are written."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compressor.errors import InputError
+from compressor.profiles.strict_yaml import read_strict_yaml
 from compressor.records.distillation import DistillRecipe, LossTerm, recipe_of
 from compressor.records.serial import from_json, to_json
 
@@ -30,6 +32,21 @@ def test_a_recipe_travels_as_json() -> None:
     assert str(recipe) == "2 x vanilla-kd (alpha 0.7) + pkd-skip"
 
 
+def test_what_it_is_in_yaml_is_read_as_the_same(tmp_path: Path) -> None:
+    parameters = (("alpha", 2 / 3), ("temperature", 1e-9))
+    recipe = DistillRecipe((LossTerm("vanilla-kd", 0.1, parameters), LossTerm("pkd-skip"), LossTerm("ckd-no", 3.0)))
+    (tmp_path / "losses.yaml").write_text(recipe.in_yaml, encoding="utf-8")
+    assert recipe_of(read_strict_yaml(tmp_path / "losses.yaml"), where="f") == recipe
+    named = DistillRecipe.named("pkd-skip")
+    assert named.in_yaml == "losses:\n  pkd-skip:"
+    assert (named.is_name, recipe.is_name, DistillRecipe.named("pkd-skip", "logit-mse").is_name) == (
+        True,
+        False,
+        False,
+    )
+    assert not DistillRecipe((LossTerm("pkd-skip", 0.2),)).is_name
+
+
 @pytest.mark.parametrize(
     ("plain", "message"),
     [
@@ -45,6 +62,8 @@ def test_a_recipe_travels_as_json() -> None:
         ({"losses": {"vanilla-kd": {"weight": "much"}}}, "vanilla-kd: weight: expected a number, found 'much'"),
         ({"losses": {"vanilla-kd": {"alpha": True}}}, "vanilla-kd: alpha: expected a number, found True"),
         ({"losses": {"vanilla-kd": {"alpha": {"a": 1}}}}, "alpha: expected a number, found names with values"),
+        ({"losses": {"vanilla-kd": {"alpha": 10**400}}}, "vanilla-kd: alpha: expected a number of at most 1.8e308"),
+        ({"losses": {"vanilla-kd": {"weight": -(10**400)}}}, "weight: expected a number of at most 1.8e308"),
         ({"losses": {"vanilla-kd": {"weight": 0}}}, "expected a weight of more than zero, found 0"),
         ({"losses": {"vanilla-kd": {"weight": -1.5}}}, "expected a weight of more than zero, found -1.5"),
         ({"losses": {"vanilla-kd": {"weight": float("inf")}}}, "expected a weight of more than zero, found inf"),

@@ -13,6 +13,7 @@ from made_up_report import made_up_report
 from compressor.cli.app import run
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import EVALUATION, EVIDENCE, REPORT, EvaluationData
+from compressor.records.distillation import DistillRecipe, LossTerm
 from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint, check_evidence
 from compressor.records.promise import Reason, Verdict
 from compressor.records.results import Histogram, Report
@@ -143,6 +144,18 @@ def test_what_was_not_measured_is_left_out() -> None:
         verification=made_up_report().verification,
     )
     assert len(Seen(render_page(bare, Evidence(), None)).all("svg")) == 1
+
+
+def test_the_command_has_the_losses_that_were_asked_for() -> None:
+    assert "--distill" not in rendering.command(report())
+    named = rendering.command(report(distill=DistillRecipe.named("pkd-skip")))
+    assert "    --distill pkd-skip \\\n" in named
+    assert named.endswith("--output bundle")
+    recipe = DistillRecipe((LossTerm("vanilla-kd", 1.0, (("alpha", 0.25),)), LossTerm("pkd-skip")))
+    written = rendering.command(report(distill=recipe))
+    assert "    --distill losses.yaml \\\n" in written
+    assert written.endswith(f"--output bundle\n\n# losses.yaml\n{recipe.in_yaml}")
+    assert "vanilla-kd: {weight: 1.0, alpha: 0.25}" in render_page(report(distill=recipe), Evidence(), None)
 
 
 def test_two_runs_are_side_by_side() -> None:

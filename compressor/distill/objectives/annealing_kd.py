@@ -16,6 +16,8 @@ from compressor.distill.objectives.base import EVERY_TASK, PART, Need, Objective
 from compressor.distill.objectives.outputs import hard, squared
 from compressor.encoder import Trace
 
+ROUNDING = 1e-9  # of a share of the training that is where a temperature ends
+
 
 class AnnealingKD(Objective):
     """The teacher's logits, less and less flattened, and then the labels."""
@@ -30,12 +32,13 @@ class AnnealingKD(Objective):
     def __init__(self, setting: Setting, *, tau: float = 7, following: float = 0.7) -> None:
         super().__init__(setting)
         self.tau, self.following = tau, following
+        self.settled = following * (1 - 1 / tau)
 
     def flatness(self, progress: float) -> float | None:
         """Phi(T) at a share of the training; None in stage II."""
         if progress >= self.following:
             return None
-        temperature = self.tau - int(progress / self.following * self.tau)
+        temperature = max(1.0, self.tau - int(progress / self.following * self.tau + ROUNDING))
         return 1 - (temperature - 1) / self.tau
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
@@ -43,4 +46,4 @@ class AnnealingKD(Objective):
         factor = self.flatness(progress)
         if factor is None:
             return hard(self.setting, student, labels)
-        return squared(self.setting, student, teacher, factor=factor)
+        return squared(self.setting, student, teacher, labels, factor=factor)

@@ -110,9 +110,14 @@ class Objective(nn.Module):
         ranges: What each of its parameters may be.
         answers: Whether it trains the outputs; else another loss has to, beside it.
         scheduled: Whether it does different things on the way; then nothing else may train the outputs.
+        matches_layers: Whether it matches layers in order, so that no student may be deeper than its teacher; see
+            `in_order`.
+        by_assistant: Whether a student learns from what it was cut out of, so that every cut is made in two.
         weight: Usual factor on it.
         beside: The loss that its paper has beside it, where it does not train the outputs itself.
         trains_tables: Whether embedding tables are trained, too.
+        settled: Share of the training from which on the outputs are trained as they are: where a training begins that
+            only mends.
     """
 
     name: ClassVar[str]
@@ -122,9 +127,12 @@ class Objective(nn.Module):
     ranges: ClassVar[Ranges] = {}
     answers: ClassVar[bool] = True
     scheduled: ClassVar[bool] = False
+    matches_layers: ClassVar[bool] = False
+    by_assistant: ClassVar[bool] = False
     weight: ClassVar[float] = 1.0
     beside: ClassVar[LossTerm | None] = None
     trains_tables: bool = False
+    settled: float = 0.0
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -134,6 +142,23 @@ class Objective(nn.Module):
     def needs_of(cls, parameters: Mapping[str, float]) -> frozenset[Need]:
         """What it reads with these parameters, all of them given."""
         return cls.needs
+
+    @classmethod
+    def in_order(cls, parameters: Mapping[str, float]) -> bool:
+        """Whether it matches layers with these parameters, all of them given."""
+        return cls.matches_layers
+
+    def needs_at(self, progress: float) -> frozenset[Need]:
+        """What it reads, at most, from a share of the training on."""
+        return self.needs
+
+    def observe(self, student: Trace, teacher: Trace) -> None:
+        """Show its projections what student and teacher compute in front of the training; see `matching`.
+
+        Args:
+            student: Of some rows, as in `forward`.
+            teacher: Of the same rows.
+        """
 
     def forward(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """Sum of the rows' losses, a scalar.
@@ -160,7 +185,8 @@ def check_depth(name: str, setting: Setting) -> None:
     """
     student, teacher = setting.student.layers, setting.teacher.layers
     if not 1 <= student <= teacher:
+        instead = "logit-mse" if setting.kind == "regression" else "vanilla-kd"
         raise InputError(
             f"--distill {name} matches layers in order: expected a student of 1 to {teacher} layers, as the teacher "
-            f"has, found {student}; use a loss on outputs, such as vanilla-kd, in its place"
+            f"has, found {student}; use a loss on outputs, such as {instead}, in its place"
         )

@@ -23,4 +23,4 @@ class BornAgain(Objective):
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""
-        return hard(self.setting, student, labels) + cross(self.setting, student, teacher)
+        return hard(self.setting, student, labels) + cross(self.setting, student, teacher, labels)

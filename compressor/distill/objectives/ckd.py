@@ -2,9 +2,9 @@
 
     C^j = W_j [h_t^k for k in M(j)],   loss(x) = sum over j of MSE(h_s^j, C^j)
 
-Wu et al. 2020 (EMNLP, arXiv 2010.03034, "Why skip if you can combine"); MSE is the mean over the width, [ ] puts
-vectors side by side, and W_j, of the student's width by that of all of them, is learned along with the student. It
-begins as their mean. The layers M(j) are
+Wu et al. 2020 (EMNLP, arXiv 2010.03034, "Why skip if you can combine"); MSE is the mean over all tokens and the width,
+[ ] puts vectors side by side, and W_j, of the student's width by that of all of them, is learned along with the
+student. It begins as their mean, and then as the best one for the student as it is. The layers M(j) are
 
 | name | M(j), 6 layers to 2 |
 | --- | --- |
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from compressor.distill.objectives.alp_kd import HARD_AND_SOFT
 from compressor.distill.objectives.base import EVERY_TASK, Need, Objective, Setting, check_depth
 from compressor.distill.objectives.layers import Buckets, apart, overlapping
-from compressor.distill.objectives.matching import projection, summed_over_rows, vectors
+from compressor.distill.objectives.matching import Projection, flat, show, summed_over_rows
 from compressor.encoder import Trace
 
 
@@ -33,6 +33,7 @@ class _Combined(Objective):
     needs = frozenset[Need]({"hidden states"})
     tasks = EVERY_TASK
     answers = False
+    matches_layers = True
     weight = 0.7
     beside = HARD_AND_SOFT
 
@@ -42,7 +43,7 @@ class _Combined(Objective):
         student, teacher = setting.student, setting.teacher
         self._buckets = self.buckets(student.layers, teacher.layers)
         self.projections = nn.ModuleList(
-            projection([teacher.widths[k] for k in bucket], width)
+            Projection([teacher.widths[k] for k in bucket], width)
             for bucket, width in zip(self._buckets, student.widths[1:], strict=True)
         )
 
@@ -53,12 +54,25 @@ class _Combined(Objective):
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""
-        per_token, total = self.setting.per_token, student.logits.new_zeros(())
+        total = student.logits.new_zeros(())
         for layer, (bucket, combine) in enumerate(zip(self._buckets, self.projections, strict=True), 1):
-            combined = combine(torch.cat([vectors(teacher, k, per_token=per_token) for k in bucket], dim=-1))
-            error = (vectors(student, layer, per_token=per_token) - combined).square().mean(-1)
+            error = (student.hidden[layer] - combine(_side_by_side(teacher, bucket))).square().mean(-1)
             total = total + summed_over_rows(error, student.mask)
         return total
+
+    def observe(self, student: Trace, teacher: Trace) -> None:
+        """See `Objective`."""
+        for layer, (bucket, combine) in enumerate(zip(self._buckets, self.projections, strict=True), 1):
+            show(
+                combine,
+                flat(_side_by_side(teacher, bucket), teacher.mask),
+                flat(student.hidden[layer], student.mask),
+            )
+
+
+def _side_by_side(teacher: Trace, layers: tuple[int, ...]) -> Tensor:
+    """Hidden states of some layers, [batch, length, sum of their widths]."""
+    return torch.cat([teacher.hidden[k] for k in layers], dim=-1)
 
 
 class CKDNoOverlap(_Combined):

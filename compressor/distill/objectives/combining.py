@@ -8,6 +8,7 @@
 | a loss that is not defined for the task | |
 | a loss with a schedule (annealing-kd, tinybert) beside another one on outputs | it decides when outputs are trained |
 | two losses that read the labels | each weighs them against something, together they would count twice |
+| losses whose papers have different ones on outputs beside them (pkd and ckd), and none on outputs | which? |
 
 Label smoothing can therefore be had beside `logit-mse`, or beside `vanilla-kd` with `alpha: 1`, which then reads no
 labels. Losses that train hidden states only (pkd, alp-kd, ckd) go with everything; where no loss trains the outputs,
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from compressor.distill.objectives.base import Need, Objective, Setting
+from compressor.distill.objectives.matching import Projection
 from compressor.distill.objectives.registry import get_objective
 from compressor.encoder import Trace
 from compressor.errors import InputError
@@ -54,8 +56,36 @@ def needs_of(recipe: DistillRecipe) -> frozenset[Need]:
     return frozenset[Need]().union(*(_needs(term) for term in recipe.terms))
 
 
+def in_order(recipe: DistillRecipe) -> tuple[str, ...]:
+    """Names of the losses of a completed recipe that match layers in order."""
+    terms = recipe.terms
+    return tuple(term.name for term in terms if get_objective(term.name).in_order(dict(term.parameters)))
+
+
+def deepest(recipe: DistillRecipe, teacher_layers: int) -> int | None:
+    """Layers of the deepest student that a completed recipe can train.
+
+    Args:
+        recipe: Completed.
+        teacher_layers: Of what it learns from.
+
+    Returns:
+        None = any number; 0 layers are too few where there is a number.
+    """
+    return teacher_layers if in_order(recipe) else None
+
+
+def by_assistant(recipe: DistillRecipe) -> bool:
+    """Whether students learn from what they were cut out of, and every cut is made in two."""
+    return any(get_objective(term.name).by_assistant for term in recipe.terms)
+
+
 class Combined(nn.Module):
     """The weighted sum of the losses of a completed recipe.
+
+    Attributes:
+        trains_tables: Whether one of them trains embedding tables.
+        settled: Share of the training from which on all of them train the outputs as they are.
 
     Raises:
         InputError: Student and teacher cannot be matched by one of them.
@@ -63,15 +93,39 @@ class Combined(nn.Module):
 
     def __init__(self, recipe: DistillRecipe, setting: Setting) -> None:
         super().__init__()
-        objectives = [get_objective(term.name)(setting, **dict(term.parameters)) for term in recipe.terms]
-        self.objectives = nn.ModuleList(objectives)
+        every = [get_objective(term.name)(setting, **dict(term.parameters)) for term in recipe.terms]
+        self.objectives = nn.ModuleList(every)
+        self._every = tuple(every)
+        self._needs = [_needs(term) for term in recipe.terms]
         self._weights = [1.0 if term.weight is None else term.weight for term in recipe.terms]
-        self.trains_tables = any(objective.trains_tables for objective in objectives)
+        self.trains_tables = any(objective.trains_tables for objective in every)
+        self.settled = max(objective.settled for objective in every)
+
+    def needs_at(self, progress: float) -> frozenset[Need]:
+        """What they read from a share of the training on."""
+        pairs = zip(self._needs, self._every, strict=True)
+        return frozenset[Need]().union(*(needs & objective.needs_at(progress) for needs, objective in pairs))
+
+    @property
+    def projects(self) -> bool:
+        """Whether there is a projection between student and teacher."""
+        return any(isinstance(module, Projection) for module in self.modules())
+
+    def observe(self, student: Trace, teacher: Trace) -> None:
+        """As of `Objective`."""
+        for objective in self._every:
+            objective.observe(student, teacher)
+
+    def fit(self) -> None:
+        """Let every projection begin where what was observed is matched best."""
+        for module in self.modules():
+            if isinstance(module, Projection):
+                module.fit()
 
     def forward(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """As of `Objective`."""
         total = student.logits.new_zeros(())
-        for weight, objective in zip(self._weights, self.objectives, strict=True):
+        for weight, objective in zip(self._weights, self._every, strict=True):
             total = total + weight * objective(student, teacher, labels, progress)
         return total
 
@@ -101,11 +155,18 @@ def _check_parameter(objective: type[Objective], name: str, value: float) -> Non
 
 
 def _beside(terms: list[LossTerm], kind: TaskKind | None) -> LossTerm:
-    """The loss on outputs that the first of these has beside it."""
+    """The loss on outputs that all of these have beside them."""
     if kind == "regression":
         return LossTerm("logit-mse")
-    found = next((beside for term in terms if (beside := get_objective(term.name).beside)), None)
-    return found or LossTerm("vanilla-kd")
+    beside = {term.name: get_objective(term.name).beside or LossTerm("vanilla-kd") for term in terms}
+    (first, found), *others = beside.items()
+    for name, other in others:
+        if other != found and kind is not None:
+            raise InputError(
+                f"--distill {first} and {name}: their papers have different losses on the outputs beside them, "
+                f"{found} and {other}: expected one in the recipe, found none; add the one that is wanted"
+            )
+    return found
 
 
 def _check_task(name: str, kind: TaskKind | None) -> None:
@@ -129,12 +190,20 @@ def _check_schedules(terms: list[LossTerm]) -> None:
 
 
 def _check_labels(terms: list[LossTerm]) -> None:
-    reading = [term.name for term in terms if "labels" in _needs(term)]
+    reading = [term for term in terms if "labels" in _needs(term)]
     if len(reading) > 1:
+        without = [term.name for term in reading if _goes_without_labels(term)]
+        hint = f", or set `alpha: 1` for {' or '.join(without)}" if without else ""
         raise InputError(
-            f"--distill: expected one loss that reads the labels, found {' and '.join(reading)}, so that they would "
-            "count more than once; leave one out, or set `alpha: 1` for vanilla-kd"
+            f"--distill: expected one loss that reads the labels, found {' and '.join(t.name for t in reading)}, so "
+            f"that they would count more than once; leave one out{hint}"
         )
+
+
+def _goes_without_labels(term: LossTerm) -> bool:
+    """Whether its `alpha` of 1 leaves the labels out."""
+    objective, parameters = get_objective(term.name), {**dict(term.parameters), "alpha": 1.0}
+    return "alpha" in objective.ranges and "labels" not in objective.needs_of(parameters)
 
 
 def _needs(term: LossTerm) -> frozenset[Need]:

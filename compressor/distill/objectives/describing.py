@@ -17,6 +17,8 @@ def _method(objective: type[Objective]) -> Method:
     needs = ", ".join(need for need in get_args(Need) if need in objective.needs)
     if objective.tasks != EVERY_TASK:
         needs += "; classes"
+    if objective.by_assistant:
+        needs += "; every cut in two"
     if objective.beside is not None:
         needs += f"; {objective.beside.name} beside it"
     values = {"weight": objective.weight, **defaults(objective)}

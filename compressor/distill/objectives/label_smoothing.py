@@ -3,9 +3,9 @@
     q(k) = (1 - epsilon) [k = y] + epsilon / K,   loss(x) = -sum_k q(k) log softmax(z_s)_k
 
 Szegedy et al. 2016 (arXiv 1512.00567), section 7, over K classes. Distillation is the same with the teacher's
-distribution in the place of 1 / K (Yuan et al. 2020, arXiv 1909.11723). Their
-code spreads epsilon over the K - 1 wrong classes; this is the print. Changed copies have no labels: the teacher's
-answers stand in for them.
+distribution in the place of 1 / K (Yuan et al. 2020, arXiv 1909.11723). Their code spreads epsilon over the K - 1
+wrong classes; this is the print. Changed copies have no labels but the teacher's answers, so none are trained on,
+unless a loss beside it reads the teacher; text without labels has its answers.
 """
 
 from typing import ClassVar

@@ -8,7 +8,9 @@
 | overlapping | 1-4, 3-7, 6-10, 9-12 |
 | all | 1-12, 1-12, 1-12, 1-12 |
 
-The papers' teachers have a multiple of the student's layers; where it is none, layers are rounded to the nearest.
+The papers' teachers have a multiple of the student's layers; where it is none, layers are rounded to the nearest. Only
+the numbers of layers count: which of its teacher's layers a student was cut out of is not looked at, so that a student
+with the teacher's last layers is matched like one with every second.
 """
 
 from itertools import pairwise
@@ -18,7 +20,7 @@ Buckets = tuple[tuple[int, ...], ...]
 
 def uniform(student: int, teacher: int) -> tuple[int, ...]:
     """The teacher's layer of each layer 0 .. `student`, evenly spaced, never one twice: (0, 3, 6, 9, 12)."""
-    return tuple((2 * layer * teacher + student) // (2 * student) for layer in range(student + 1))
+    return tuple((2 * layer * teacher + student) // max(1, 2 * student) for layer in range(student + 1))
 
 
 def last(student: int, teacher: int) -> tuple[int, ...]:

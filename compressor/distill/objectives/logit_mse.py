@@ -24,4 +24,4 @@ class LogitMSE(Objective):
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""
-        return squared(self.setting, student, teacher)
+        return squared(self.setting, student, teacher, labels)

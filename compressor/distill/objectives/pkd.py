@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from compressor.distill.objectives.base import EVERY_TASK, Need, Objective, Setting, check_depth
 from compressor.distill.objectives.layers import last, uniform
-from compressor.distill.objectives.matching import summed_over_rows, vectors, widened
+from compressor.distill.objectives.matching import flat, show, summed_over_rows, vectors, widened
 from compressor.encoder import Trace
 from compressor.records.distillation import LossTerm
 
@@ -53,6 +53,15 @@ class DirectionDistance(nn.Module):
             total = total + summed_over_rows((h_s - h_t).square().sum(-1), student.mask)
         return total
 
+    def observe(self, student: Trace, teacher: Trace) -> None:
+        """See `Objective`."""
+        for (ours, theirs), projected in zip(self._pairs, self.projections, strict=True):
+            show(
+                projected,
+                flat(vectors(student, ours, per_token=self._per_token), student.mask),
+                flat(vectors(teacher, theirs, per_token=self._per_token), teacher.mask),
+            )
+
 
 def skipping(student: int, teacher: int) -> list[tuple[int, int]]:
     """Pairs of PKD-skip, also NAS-KD's: every (teacher / student)-th layer below the last."""
@@ -66,6 +75,7 @@ class _Patient(Objective):
     needs = frozenset[Need]({"hidden states"})
     tasks = EVERY_TASK
     answers = False
+    matches_layers = True
     weight = 0.1
     beside = LossTerm("vanilla-kd", 1.0, (("alpha", 0.5), ("temperature", 10.0)))
 
@@ -83,6 +93,10 @@ class _Patient(Objective):
         """See `Objective`."""
         found: Tensor = self.distance(student, teacher)
         return found
+
+    def observe(self, student: Trace, teacher: Trace) -> None:
+        """See `Objective`."""
+        self.distance.observe(student, teacher)
 
 
 class PKDSkip(_Patient):

@@ -6,7 +6,8 @@
 Yuan et al. 2020 (CVPR, arXiv 1909.11723), with c = 0.99 and T = 20. The print says that both distributions are
 softened by T, as here; the code softens the virtual teacher's probabilities in the place of their logarithms, leaves
 the student's as they are, and has a free factor where T^2 is here, which has the loss of any other teacher. Changed
-copies have no labels: the teacher's answers stand in for them.
+copies have no labels but the teacher's answers, so none are trained on, unless a loss beside it reads the teacher;
+text without labels has its answers.
 """
 
 import math
@@ -17,9 +18,9 @@ from torch import Tensor
 
 from compressor.distill.logits import logit_loss
 from compressor.distill.objectives.base import PART, POSITIVE, SHARE, Need, Objective, Ranges, Setting
-from compressor.distill.objectives.outputs import hard
+from compressor.distill.objectives.outputs import counted, hard
 from compressor.encoder import Trace
-from compressor.tasks.targets import IGNORED
+from compressor.errors import InputError
 
 
 class TeacherFree(Objective):
@@ -34,17 +35,22 @@ class TeacherFree(Objective):
         self, setting: Setting, *, temperature: float = 20.0, alpha: float = 0.9, certainty: float = 0.99
     ) -> None:
         super().__init__(setting)
+        classes = setting.student.classes
+        if certainty * classes <= 1:
+            raise InputError(
+                f"--distill {self.name}: certainty: expected more than one over the {classes} classes, so that the "
+                f"virtual teacher prefers the right one, found {certainty:g}; raise it"
+            )
         self.temperature, self.alpha, self.certainty = temperature, alpha, certainty
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""
-        counted = labels != IGNORED
-        outputs = student.outputs[counted]
-        soft = logit_loss(outputs, self._virtual(outputs, labels[counted]), temperature=self.temperature)
-        return (1 - self.alpha) * hard(self.setting, student, labels) + self.alpha * soft / self.setting.scale
+        outputs, known = (counted(self.setting, values, labels) for values in (student.outputs, labels))
+        soft = logit_loss(outputs, self._virtual(outputs, known), temperature=self.temperature) / self.setting.scale
+        return (1 - self.alpha) * hard(self.setting, student, labels) + self.alpha * soft
 
     def _virtual(self, like: Tensor, labels: Tensor) -> Tensor:
         """The logarithm of p, [rows, classes]."""
-        wrong = math.log((1 - self.certainty) / max(1, like.shape[1] - 1))
+        wrong = math.log((1 - self.certainty) / (like.shape[1] - 1))
         right = torch.full((len(labels), 1), math.log(self.certainty), dtype=like.dtype, device=like.device)
         return torch.full_like(like, wrong, requires_grad=False).scatter(1, labels[:, None], right)

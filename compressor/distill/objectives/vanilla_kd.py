@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from compressor.distill.objectives.base import POSITIVE, SHARE, Need, Objective, Ranges, Setting
-from compressor.distill.objectives.outputs import hard_and_soft
+from compressor.distill.objectives.outputs import hard_and_soft, hard_and_soft_needs
 from compressor.encoder import Trace
 
 
@@ -30,8 +30,8 @@ class VanillaKD(Objective):
 
     @classmethod
     def needs_of(cls, parameters: Mapping[str, float]) -> frozenset[Need]:
-        """See `Objective`: with alpha 1 the labels do not count."""
-        return cls.needs - {"labels"} if parameters["alpha"] == 1 else cls.needs
+        """See `Objective`: a term without a weight reads nothing."""
+        return hard_and_soft_needs(parameters["alpha"])
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""

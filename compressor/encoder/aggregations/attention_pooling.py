@@ -1,4 +1,8 @@
-"""Self-attention pooling: sum_i a_i x_i with a = softmax over the tokens of w_2 tanh(W_1 x_i)."""
+"""Self-attention pooling: sum_i a_i x_i with a = softmax over the tokens of w_2 tanh(W_1 x_i).
+
+The product with w_2 is emitted as a weighted sum: a matrix of one column would cost more to quantise than to multiply,
+and the precision passes quantise every product with a constant matrix.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +32,11 @@ class AttentionPooling(Block):
     def emit(self, graph: GraphBuilder, x: str, masks: MaskNames, name: str) -> str:
         """See `Block`."""
         active = graph.node("Tanh", [graph.product(x, array(self.inner.weight).T, f"{name}.inner")], f"{name}.active")
-        scores = graph.node(
-            "MatMul", [active, graph.constant(array(self.asked.weight).T, f"{name}.w")], f"{name}.asked"
+        weighted = graph.node(
+            "Mul", [active, graph.constant(array(self.asked.weight[0]), f"{name}.w")], f"{name}.weighted"
         )
-        scores = graph.node("Transpose", [scores], f"{name}.scores", perm=[0, 2, 1])
+        asked = graph.node("ReduceSum", [weighted, graph.constant([2], f"{name}.channels")], f"{name}.asked")
+        scores = graph.node("Transpose", [asked], f"{name}.scores", perm=[0, 2, 1])
         mask = graph.node("Squeeze", [masks.additive, graph.constant([1], f"{name}.mask.axis")], f"{name}.mask")
         weights = graph.node("Softmax", [graph.node("Add", [scores, mask], f"{name}.masked")], f"{name}.weights")
         return graph.node("MatMul", [weights, x], name)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        return 2 * length * (self.width**2 + 2 * self.width)

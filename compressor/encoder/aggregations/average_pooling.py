@@ -1,4 +1,4 @@
-"""Average pooling: the mean of all tokens."""
+"""Average pooling: the mean of all tokens; of a row without any, 0."""
 
 from torch import Tensor
 
@@ -13,16 +13,12 @@ class AveragePooling(Block):
 
     def forward(self, x: Tensor, masks: Masks) -> Tensor:
         """See `Block`."""
-        return (x * masks.real).sum(1, keepdim=True) / masks.real.sum(1, keepdim=True)
+        return (x * masks.real).sum(1, keepdim=True) / masks.real.sum(1, keepdim=True).clamp(min=1)
 
     def emit(self, graph: GraphBuilder, x: str, masks: MaskNames, name: str) -> str:
         """See `Block`."""
         axis = graph.constant([1], f"{name}.axis")
         total = graph.node("ReduceSum", [graph.node("Mul", [x, masks.real], f"{name}.tokens"), axis], f"{name}.sum")
         count = graph.node("ReduceSum", [masks.real, axis], f"{name}.count")
-        return graph.node("Div", [total, count], name)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        del length
-        return 0
+        least = graph.node("Max", [count, graph.constant(1.0, f"{name}.one")], f"{name}.least")
+        return graph.node("Div", [total, least], name)

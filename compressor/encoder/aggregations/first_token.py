@@ -20,8 +20,3 @@ class FirstToken(Block):
         """See `Block`."""
         del masks
         return graph.first_token(x, name)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        del length
-        return 0

@@ -23,8 +23,3 @@ class MaxPooling(Block):
         far = graph.node("Mul", [padding, graph.constant(FAR, f"{name}.far")], f"{name}.below")
         shifted = graph.node("Add", [x, far], f"{name}.tokens")
         return graph.node("ReduceMax", [shifted, graph.constant([1], f"{name}.axis")], name, keepdims=1)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        del length
-        return 0

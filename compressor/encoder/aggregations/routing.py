@@ -28,6 +28,7 @@ class DynamicRouting(Block):
 
     def forward(self, x: Tensor, masks: Masks) -> Tensor:
         """See `Block`."""
+        # The check against double precision hands on masks that were made for float32.
         votes, mask = self.votes(x), masks.additive[:, 0].to(x.dtype)
         agreement = torch.zeros_like(mask)  # [batch, 1, length]
         for iteration in range(ITERATIONS):
@@ -51,10 +52,6 @@ class DynamicRouting(Block):
     def _emit_capsule(self, graph: GraphBuilder, agreement: str, votes: str, part: str, name: str) -> str:
         weights = graph.node("Softmax", [agreement], f"{part}.weights")
         return _emit_squash(graph, graph.node("MatMul", [weights, votes], f"{part}.sum"), part, name)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        return 2 * length * (self.width**2 + (2 * ITERATIONS - 1) * self.width)
 
 
 def squash(s: Tensor) -> Tensor:

@@ -35,7 +35,3 @@ class HeadsBlock(Block):
     def emit(self, graph: GraphBuilder, x: str, masks: MaskNames, name: str) -> str:
         """See `Block`."""
         return self.attention.emit(graph, x, masks.additive, name)
-
-    def operations(self, length: int) -> int:
-        """Four projections, scores and context."""
-        return 2 * length * (4 * self.width**2 + 2 * length * self.width)

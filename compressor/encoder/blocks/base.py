@@ -1,7 +1,7 @@
 """What a block of a searched student is: [batch, length, width] -> the same, without a residual or a norm of its own.
 
 A block reads nothing of padded positions, and what it leaves there is read by nobody: every block that looks at other
-positions masks its input.
+positions masks its input. Padding is on the right of a row, where the position table of the embeddings expects it too.
 """
 
 from functools import cached_property
@@ -40,7 +40,7 @@ class Masks:
 
     @cached_property
     def lengths(self) -> Tensor:
-        """int64 [batch], tokens of each row."""
+        """int64 [batch], tokens of each row: its first so many positions, as padding is on the right."""
         return self._mask.sum(1)
 
 
@@ -89,8 +89,4 @@ class Block(nn.Module):
 
     def emit(self, graph: GraphBuilder, x: str, masks: MaskNames, name: str) -> str:
         """The same in ONNX; returns the name of the result."""
-        raise NotImplementedError
-
-    def operations(self, length: int) -> int:
-        """Multiplications and additions of its products, for one row of so many tokens."""
         raise NotImplementedError

@@ -4,6 +4,8 @@ Emitted as one product of the k shifted inputs side by side, [length, k width] x
 what the precision passes quantise, and int8 convolutions are slower than those in float32 in the runtimes at hand.
 """
 
+from typing import cast
+
 import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor, nn
 
@@ -36,10 +38,8 @@ class Convolution(Block):
         shifted = [self._shifted(graph, padded, place, name) for place in range(self.kernel)]
         unfolded = graph.node("Concat", shifted, f"{name}.unfolded", axis=2)
         weight = self.filters.weight.permute(2, 1, 0).reshape(-1, self.width)  # [kernel * in, out]
-        bias = self.filters.bias
-        if bias is None:
-            raise ValueError("the filters have a bias")
-        return graph.node("Relu", [graph.linear(unfolded, array(weight), array(bias), f"{name}.filters")], name)
+        bias = array(cast(Tensor, self.filters.bias))
+        return graph.node("Relu", [graph.linear(unfolded, array(weight), bias, f"{name}.filters")], name)
 
     def _shifted(self, graph: GraphBuilder, padded: str, place: int, name: str) -> str:
         """The padded input without `place` positions at the begin and the others of the kernel at the end."""
@@ -47,7 +47,3 @@ class Convolution(Block):
         bounds = {"start": place, "end": -behind if behind else END, "axis": 1}
         constants = [graph.constant([value], f"{name}.{part}{place}") for part, value in bounds.items()]
         return graph.node("Slice", [padded, *constants], f"{name}.shifted{place}")
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        return 2 * length * self.kernel * self.width**2

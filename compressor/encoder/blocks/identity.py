@@ -20,8 +20,3 @@ class Identity(Block):
         """See `Block`; no node."""
         del graph, masks, name
         return x
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        del length
-        return 0

@@ -56,8 +56,3 @@ class BidirectionalLstm(Block):
             gates = getattr(self.cell, f"{part}_l0{direction}").chunk(4)
             found.append(torch.cat([gates[gate] for gate in GATES]))
         return torch.stack(found)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        half = self.width // 2
-        return 2 * length * 2 * 4 * half * (self.width + half)

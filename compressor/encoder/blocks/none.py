@@ -21,8 +21,3 @@ class Nothing(Block):
         """See `Block`."""
         del masks
         return graph.node("Mul", [x, graph.constant(0.0, f"{name}.zero")], name)
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        del length
-        return 0

@@ -40,7 +40,3 @@ class SeparableConvolution(Block):
         return graph.node(
             "Relu", [graph.linear(rows, array(self.pointwise.weight).T, bias, f"{name}.pointwise")], name
         )
-
-    def operations(self, length: int) -> int:
-        """See `Block`."""
-        return 2 * length * (self.kernel * self.width + self.width**2)

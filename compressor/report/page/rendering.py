@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from compressor.errors import UnavailableError
+from compressor.records.distillation import DistillRecipe
 from compressor.records.evidence import Evidence
 from compressor.records.results import Report
 from compressor.records.units import format_seconds
@@ -14,6 +15,7 @@ from compressor.report.page.pictures import pictures
 from compressor.report.table import HEADER, cells, promises, provenance, verdict_line
 
 MOST_CLASSES = 12  # of a confusion matrix that can be read
+RECIPE = "losses.yaml"
 
 
 def render_page(report: Report, evidence: Evidence, answers: Answers | None) -> str:
@@ -80,4 +82,13 @@ def command(report: Report) -> str:
         flags += [f"--max-latency {budget.max_latency_ms:g}ms", f"--percentile {budget.percentile:g}"]
     flags.append(f"--max-accuracy-drop {budget.max_accuracy_drop_points:g}")
     flags += [f"--batch {shape.batch}", f"--sequence-length {shape.sequence_length}", f"--threads {shape.threads}"]
-    return " \\\n    ".join(["compressor compress", *flags, f"--seed {report.seed}", "--output bundle"])
+    recipe = report.distill
+    if recipe is not None:
+        flags.append(f"--distill {recipe.terms[0].name if recipe.is_name else RECIPE}")
+    lines = ["compressor compress", *flags, f"--seed {report.seed}", "--output bundle"]
+    return " \\\n    ".join(lines) + _recipe(recipe)
+
+
+def _recipe(recipe: DistillRecipe | None) -> str:
+    """The file that the command reads, where it needs one."""
+    return "" if recipe is None or recipe.is_name else f"\n\n# {RECIPE}\n{recipe.in_yaml}"

@@ -42,3 +42,11 @@ def test_the_teacher_is_flattened_less_and_less() -> None:
     assert found == [0.25, 0.25, 0.5, 0.75, 1.0, 1.0]
     assert objective.flatness(0.8) is None
     assert objective.flatness(np.nextafter(0.8, 0)) == 1.0
+
+
+@pytest.mark.parametrize("tau", [1, 3, 7, 14])
+@pytest.mark.parametrize("following", [0.3, 0.7, 0.9])
+def test_it_is_settled_when_the_teacher_is_not_flattened_any_more(tau: float, following: float) -> None:
+    objective = AnnealingKD(setting(FEWER_LAYERS, "text-classification"), tau=tau, following=following)
+    assert objective.flatness(objective.settled) == 1.0
+    assert tau == 1 or objective.flatness(objective.settled - 1e-6) < 1.0

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from contracts.objective_contract import (
     FEWER_LAYERS,
+    LENGTHS,
     Floats,
     Ints,
     Numbers,
     ObjectiveContract,
-    first_tokens,
     random_batch,
     setting,
 )
@@ -18,8 +18,9 @@ def combined_distance(student: Numbers, teacher: Numbers, buckets: list[list[int
     """[rows], with projections as they begin: means."""
     total = np.zeros(len(student.logits))
     for layer, bucket in enumerate(buckets, 1):
-        mean = np.mean([first_tokens(teacher, k) for k in bucket], axis=0)
-        total += np.square(first_tokens(student, layer) - mean).mean(-1)
+        for row, ours in enumerate(student.hidden[layer]):
+            mean = np.mean([teacher.hidden[k][row] for k in bucket], axis=0)
+            total[row] += np.square(ours - mean).mean()
     return total
 
 
@@ -41,9 +42,11 @@ class TestCKDNoOverlap(ObjectiveContract):
             parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         expected = 0.0
         for layer, (weight, bucket) in enumerate(zip(objective.parameters(), ((1, 2), (3, 4)), strict=True), 1):
-            side_by_side = np.concatenate([batch.teacher.hidden[k][:, 0].numpy() for k in bucket], axis=1)
-            projected = side_by_side @ weight.detach().numpy().T
-            expected += np.square(batch.student.hidden[layer][:, 0].numpy() - projected).mean(-1).sum()
+            for row, length in enumerate(LENGTHS):
+                states = [batch.teacher.hidden[k][row, :length].numpy() for k in bucket]
+                projected = np.concatenate(states, axis=1) @ weight.detach().numpy().T
+                ours = batch.student.hidden[layer][row, :length].numpy()
+                expected += np.square(ours - projected).mean()
         found = objective(batch.student, batch.teacher, batch.labels, 0.0).item()
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 

@@ -4,7 +4,17 @@ import pytest
 import torch
 from contracts.objective_contract import FEWER_LAYERS, NARROW, random_batch, setting
 
-from compressor.distill.objectives import OBJECTIVES, Combined, completed, get_objective, methods, needs_of
+from compressor.distill.objectives import (
+    OBJECTIVES,
+    Combined,
+    by_assistant,
+    completed,
+    deepest,
+    get_objective,
+    in_order,
+    methods,
+    needs_of,
+)
 from compressor.encoder import Sizes
 from compressor.errors import InputError
 from compressor.records.distillation import DistillRecipe, LossTerm
@@ -89,7 +99,15 @@ def test_the_losses_are_summed_with_their_weights() -> None:
             (LossTerm("vanilla-kd"), LossTerm("label-smoothing")),
             "one loss that reads the labels, found vanilla-kd and label-smoothing, .*`alpha: 1` for vanilla-kd",
         ),
-        ((LossTerm("nas-kd"), LossTerm("born-again")), "found nas-kd and born-again"),
+        (
+            (LossTerm("nas-kd"), LossTerm("born-again")),
+            "found nas-kd and born-again, .* leave one out, or set `alpha: 1` for nas-kd$",
+        ),
+        ((LossTerm("teacher-free"), LossTerm("born-again")), "found teacher-free and born-again, .* leave one out$"),
+        (
+            (LossTerm("nas-kd"), LossTerm("vanilla-kd"), LossTerm("teacher-free")),
+            "found nas-kd and vanilla-kd and teacher-free, .* `alpha: 1` for nas-kd or vanilla-kd$",
+        ),
     ],
 )
 def test_recipes_that_cannot_be_trained_are_refused(terms: tuple[LossTerm, ...], message: str) -> None:
@@ -102,12 +120,65 @@ def test_recipes_that_cannot_be_trained_are_refused(terms: tuple[LossTerm, ...],
     [
         (LossTerm("label-smoothing"), LossTerm("logit-mse")),
         (LossTerm("label-smoothing"), LossTerm("vanilla-kd", 1.0, (("alpha", 1.0),))),
+        (LossTerm("label-smoothing"), LossTerm("nas-kd", 1.0, (("alpha", 1.0),))),
+        (LossTerm("born-again"), LossTerm("teacher-assistant", 1.0, (("alpha", 1.0),))),
+        (LossTerm("pkd-skip"), LossTerm("ckd-no"), LossTerm("logit-mse")),
         (LossTerm("annealing-kd"), LossTerm("pkd-skip")),
         (LossTerm("vanilla-kd"), LossTerm("pkd-skip"), LossTerm("pkd-last"), LossTerm("ckd-no")),
     ],
 )
 def test_recipes_that_go_together_stay_as_they_are(terms: tuple[LossTerm, ...]) -> None:
     assert [term.name for term in completed(DistillRecipe(terms)).terms] == [term.name for term in terms]
+
+
+@pytest.mark.parametrize("names", [("pkd-skip", "ckd-no"), ("ckd-no", "pkd-skip"), ("alp-kd", "ckd-no", "pkd-last")])
+def test_papers_with_different_losses_beside_them_need_one_that_is_named(names: tuple[str, ...]) -> None:
+    """Whichever is written first; of a regression they have the same."""
+    first, last = names[0], names[-1]
+    with pytest.raises(
+        InputError,
+        match=rf"--distill {first} and {last}: .* on the outputs beside them, .* x vanilla-kd .*; add the one",
+    ):
+        completed(recipe(*names), "text-classification")
+    assert [term.name for term in completed(recipe(*names), "regression").terms] == ["logit-mse", *names]
+    assert len(completed(recipe(*names)).terms) == len(names) + 1  # the task is not known yet
+    same = [
+        str(completed(recipe(*pair), "text-classification").terms[0]) for pair in (("alp-kd", "ckd-no"), ("ckd-no",))
+    ]
+    assert same[0] == same[1]
+
+
+def test_the_deepest_student_is_as_deep_as_the_teacher_where_layers_are_matched() -> None:
+    assert deepest(completed(recipe("vanilla-kd")), 6) is None
+    assert deepest(completed(recipe("alp-kd")), 6) is None
+    assert deepest(completed(recipe("logit-mse", "ckd-no")), 6) == 6
+    assert in_order(completed(recipe("nas-kd", "alp-kd", "ckd-no"))) == ("nas-kd", "ckd-no")
+    without = DistillRecipe((LossTerm("nas-kd", 1.0, (("beta", 0.0),)),))
+    assert deepest(completed(without), 1) is None
+
+
+def test_what_is_read_becomes_less_on_the_way() -> None:
+    shapes = setting(FEWER_LAYERS, "text-classification")
+    every = {"teacher's logits", "hidden states", "attention scores"}
+    tinybert = Combined(completed(recipe("tinybert")), shapes)
+    assert [tinybert.needs_at(progress) for progress in (0.0, 0.74, 0.75)] == [every, every, {"teacher's logits"}]
+    both = Combined(completed(recipe("tinybert", "pkd-skip")), shapes)
+    assert both.needs_at(0.9) == {"teacher's logits", "hidden states"}
+    states = DistillRecipe((LossTerm("tinybert", 1.0, (("attention", 0.0),)),))
+    assert Combined(completed(states), shapes).needs_at(0.0) == {"teacher's logits", "hidden states"}
+
+
+def test_a_recipe_is_settled_when_all_of_it_is() -> None:
+    shapes = setting(FEWER_LAYERS, "text-classification")
+    found = {name: Combined(completed(recipe(name)), shapes).settled for name in OBJECTIVES}
+    assert {name for name, settled in found.items() if settled} == {"annealing-kd", "tinybert"}
+    assert found["tinybert"] == 0.75
+    assert found["annealing-kd"] == pytest.approx(0.6)
+    assert Combined(completed(recipe("tinybert", "pkd-skip")), shapes).settled == 0.75
+
+
+def test_one_loss_learns_from_what_a_student_was_cut_out_of() -> None:
+    assert [name for name in OBJECTIVES if by_assistant(completed(DistillRecipe.named(name)))] == ["teacher-assistant"]
 
 
 @pytest.mark.parametrize("kind", TASK_KINDS)
@@ -129,4 +200,5 @@ def test_the_list_has_every_loss_with_its_source() -> None:
     assert set(found) == set(OBJECTIVES)
     assert all(method.what and method.source and method.needs for method in found.values())
     assert found["pkd-skip"].needs == "hidden states; vanilla-kd beside it"
+    assert found["teacher-assistant"].needs == "labels, teacher's logits; classes; every cut in two"
     assert found["vanilla-kd"].parameters == "weight 1, temperature 5, alpha 0.7"

@@ -18,6 +18,7 @@ from contracts.objective_contract import (
 from compressor.distill.objectives import get_objective
 from compressor.distill.objectives.pkd import PKDLast, PKDSkip
 from compressor.encoder import Sizes, Trace
+from compressor.errors import InputError
 
 
 def direction_distance(student: Numbers, teacher: Numbers, pairs: list[tuple[int, int]]) -> Floats:
@@ -65,6 +66,12 @@ def test_a_student_of_one_layer_has_nothing_to_match(name: str) -> None:
     assert get_objective(name)(shapes)(batch.student, batch.teacher, batch.labels, 0.0).item() == 0
 
 
+def test_the_advice_fits_the_task() -> None:
+    for task, instead in (("text-classification", "vanilla-kd"), ("regression", "logit-mse")):
+        with pytest.raises(InputError, match=f"found 5; use a loss on outputs, such as {instead}, in its place"):
+            get_objective("pkd-skip")(setting(Sizes((6,) * 6, (3,) * 5, CLASSES), task))
+
+
 def test_the_length_of_a_state_does_not_count() -> None:
     shapes = setting(FEWER_LAYERS, "text-classification")
     batch, objective = random_batch(shapes), get_objective("pkd-skip")(shapes)
@@ -77,7 +84,7 @@ def test_a_model_that_pools_is_compared_by_what_it_pools() -> None:
     shapes = setting(FEWER_LAYERS, "text-classification")
     batch, objective = random_batch(shapes), get_objective("pkd-skip")(shapes)
     student = batch.student
-    pooling = Trace(student.logits, student.mask, student.hidden, pooled=tuple(h.mean(1) for h in student.hidden))
+    pooling = Trace(student.logits, student.mask, student.hidden, pooled=tuple(h.mean(1) for h in student.hidden[1:]))
     stands_first = Trace(student.logits, student.mask, tuple(h.mean(1, keepdim=True) for h in student.hidden))
     found, expected, other = (objective(s, batch.teacher, batch.labels, 0.0) for s in (pooling, stands_first, student))
     torch.testing.assert_close(found, expected)

@@ -13,3 +13,7 @@ class TestTeacherAssistant(ObjectiveContract):
     def reference(self, student: Numbers, teacher: Numbers, labels: Ints, progress: float) -> Floats:
         hard = cross_entropy(student.logits, labels)
         return 0.5 * hard + 0.5 * divergence(teacher.logits, student.logits, 5.0)
+
+    def test_a_term_without_a_weight_reads_nothing(self) -> None:
+        assert self.kind.needs_of({"temperature": 5.0, "alpha": 1.0}) == {"teacher's logits"}
+        assert self.kind.needs_of({"temperature": 5.0, "alpha": 0.0}) == {"labels"}

@@ -17,6 +17,7 @@ from contracts.objective_contract import (
 )
 
 from compressor.encoder import Trace
+from compressor.errors import InputError
 
 
 def virtual(labels: Ints, certainty: float = 0.99) -> Floats:
@@ -44,3 +45,8 @@ class TestTeacherFree(ObjectiveContract):
         student = Trace(logits, batch.student.mask)
         found = self.made(shapes, alpha=1.0, certainty=0.8)(student, batch.teacher, batch.labels, 0.0)
         assert found.item() == pytest.approx(0, abs=1e-9)
+
+    @pytest.mark.parametrize("certainty", [0.2, 1 / CLASSES])
+    def test_a_virtual_teacher_that_is_not_right_is_refused(self, certainty: float) -> None:
+        with pytest.raises(InputError, match=r"certainty: expected more than one over the 3 classes.* found 0\.[23]"):
+            self.made(setting(FEWER_LAYERS, "text-classification"), certainty=certainty)

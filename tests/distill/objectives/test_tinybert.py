@@ -1,5 +1,6 @@
 """TinyBERT's losses keep the contract of objectives; their parts, phases, and what cannot be compared."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -92,9 +93,19 @@ def test_other_heads_are_compared_through_a_mixture() -> None:
     assert found == pytest.approx(mean_squares(mixed, teacher.scores[0]).sum(), rel=1e-9)
 
 
-def test_a_student_without_attention_has_to_say_so() -> None:
-    shapes = setting(Sizes((6,) * 3, (0, 0), CLASSES), "text-classification")
-    with pytest.raises(InputError, match=r"tinybert .*expected a student with attention, .* set `attention: 0`"):
+@pytest.mark.parametrize(
+    ("student", "teacher"),
+    [((0, 0), (3,) * 4), ((2, 0), (3, 0, 3, 3)), ((2, 2), (3, 0, 3, 0))],
+    ids=["none in the student", "never in both", "none in the matched layers"],
+)
+def test_a_student_without_attention_to_compare_has_to_say_so(
+    student: tuple[int, ...], teacher: tuple[int, ...]
+) -> None:
+    shapes = setting(
+        Sizes((6,) * 3, student, CLASSES), "text-classification", teacher=Sizes((6,) * 5, teacher, CLASSES)
+    )
+    matched = re.escape(f"found {list(student)} heads in the student's layers and {[teacher[1], teacher[3]]} in")
+    with pytest.raises(InputError, match=f"expected a layer that has attention in .* {matched} .*set `attention: 0`"):
         TinyBERT(shapes)
     batch = random_batch(shapes)
     assert TinyBERT(shapes, attention=0)(batch.student, batch.teacher, batch.labels, 0.0).item() > 0
@@ -104,4 +115,27 @@ def test_tables_are_trained_where_the_embeddings_are_compared() -> None:
     shapes = setting(FEWER_LAYERS, "text-classification")
     assert TinyBERT(shapes).trains_tables
     assert not TinyBERT(shapes, embedding=0).trains_tables
-    assert "attention scores" not in TinyBERT.needs_of({"attention": 0.0})
+
+
+def test_a_part_without_a_weight_reads_nothing() -> None:
+    weights = {"embedding": 0.0, "attention": 0.0, "hidden": 0.0}
+    answers, states, scores = "teacher's logits", "hidden states", "attention scores"
+    assert TinyBERT.needs_of({**weights, "hidden": 1.0}) == {answers, states}
+    assert TinyBERT.needs_of({**weights, "embedding": 1.0}) == {answers, states}
+    assert TinyBERT.needs_of({**weights, "attention": 1.0}) == {answers, scores}
+    assert TinyBERT(setting(FEWER_LAYERS, "text-classification")).needs_at(0.75) == {answers}
+    assert not list(
+        TinyBERT(setting(NARROW, "text-classification"), embedding=0, hidden=0, attention=0.5).hidden_projections
+    )
+
+
+def test_embeddings_alone_match_no_layers() -> None:
+    deep = setting(Sizes((6,) * 6, (3,) * 5, CLASSES), "text-classification")
+    batch = random_batch(deep)
+    assert TinyBERT(deep, attention=0, hidden=0)(batch.student, batch.teacher, batch.labels, 0.0).item() > 0
+    assert not TinyBERT.in_order({"embedding": 1.0, "attention": 0.0, "hidden": 0.0})
+
+
+def test_a_first_phase_that_would_learn_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"which the first 75 % of the training learn, found 0 for all of them"):
+        TinyBERT(setting(FEWER_LAYERS, "text-classification"), embedding=0, attention=0, hidden=0)
