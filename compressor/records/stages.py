@@ -114,7 +114,7 @@ class Confirmed:
         latency: Measured in a fresh process, with inherited weights.
         rounds: Architectures that were built and measured until this one.
         calibration: Scale of the table at the end.
-        table: Tag of the table that its ops are in; of a cut of a network with a table of its own see `source`.
+        table: Tag of the table that its ops are in.
     """
 
     source: Source | None
