@@ -99,7 +99,8 @@ def bench_of(case: Case) -> Bench:
     workload = Workload(1, case.length, case.threads)
     whole = apply_precision(Encoder(teacher).eval().emit(), case.precision).SerializeToString()
     feeds = whole_feeds(Bench(device, teacher, CompileOptions(case.threads), workload), teacher, case.precision)
-    return Bench(device, teacher, fastest_options(device, whole, feeds, case.threads), workload)
+    options = fastest_options(device, whole, feeds, case.threads, case.precision)
+    return Bench(device, teacher, options, workload)
 
 
 def table_row(case: Case) -> dict[str, Any]:

@@ -168,3 +168,12 @@ PASS: dict[str, Fault] = {
     "bias rounded to half precision": lambda m: _change(m, f"{OUTPUT}.bias", lambda b: b.astype(np.float16)),
     "node lost its attribute": lambda m: _node(m, "layer0.attention.norm").ClearField("attribute"),
 }
+# In its graph with constant ranges.
+STATIC: dict[str, Fault] = {
+    "a range that is ten times as wide": lambda m: _change(m, "layer0.attention.norm.scale", lambda s: s * 10),
+    "zero of an activation off": lambda m: _change(m, "layer0.attention.norm.zero_point", lambda z: z ^ 16),
+    "weights' wrong scale of one column": lambda m: _change(m, f"{INNER}.weight.int8_scale", _column_doubled),
+    "weights of two layers swapped, rounded": lambda m: _swapped(m, f"{INNER}.weight.int8", f"{SECOND}.weight.int8"),
+    "another activation rounded": lambda m: _read(m, f"{INNER}.product", 0, "embeddings.norm.rounded"),
+    "weights along the other axis": lambda m: _attribute(m, f"{INNER}.weight.rounded", axis=0),
+}

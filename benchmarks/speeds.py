@@ -41,7 +41,7 @@ def speeds(students: Students, teacher: Path, data: Path, length: int) -> dict[s
     feeds = workload_feeds(tokens, Workload(1, length, 1))
 
     def compiled(model: bytes) -> Engine:
-        return device.compile(model, fastest_options(device, model, feeds, 1))
+        return device.compile(model, fastest_options(device, model, feeds, 1, Precision.FP32))
 
     whole = compiled(loaded.encoder.emit().SerializeToString())
     engines = {

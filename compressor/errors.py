@@ -4,6 +4,7 @@ A message says what was expected, what was found and how to fix it. Anything els
 error (exit code 1).
 """
 
+import math
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -48,6 +49,19 @@ class InfeasibleError(CompressorError):
         super().__init__(message)
         self.nearest_ms = nearest_ms
         self.cost = cost
+
+
+class TooLargeError(InfeasibleError):
+    """No candidate within the latency limit keeps `--max-size`.
+
+    Args:
+        message: What was asked for, what is possible, what to change.
+        missing_bytes: By how much the smallest candidate is too large.
+    """
+
+    def __init__(self, message: str, *, missing_bytes: int) -> None:
+        super().__init__(message, nearest_ms=math.inf, cost="a larger --max-size")
+        self.missing_bytes = missing_bytes
 
 
 class UnavailableError(CompressorError):

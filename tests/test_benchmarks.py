@@ -28,7 +28,12 @@ def test_every_module_can_be_imported() -> None:
     assert "benchmarks.peers.worker" in names
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT, *names], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", IMPORT, *names],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

@@ -61,10 +61,9 @@ def bench_bundle(folder: Path, manifest: Manifest, device: Device, *, progress: 
 
     latency = _latency(measure, tokens, manifest.workload)
     progress(float(next(steps)))
-    lengths = tuple(counted(length_latencies(measure, tokens, manifest.pad_id, seconds=PART_SECONDS)))
-    batches = tuple(
-        counted(batch_latencies(measure, tokens, manifest.workload, seconds=PART_SECONDS, longest_run_s=LONGEST_RUN_S))
-    )
+    times = {"seconds": PART_SECONDS, "longest_run_s": LONGEST_RUN_S}
+    lengths = tuple(counted(length_latencies(measure, tokens, manifest.pad_id, **times)))
+    batches = tuple(counted(batch_latencies(measure, tokens, manifest.workload, **times)))
     cold_start, tokenisation = fresh_starts(folder, manifest, tokens)
     progress(1.0)
     return check_bench(

@@ -31,17 +31,23 @@ def measure_of(device: Device, engine: Path, options: CompileOptions) -> Measure
     return measure
 
 
-def length_latencies(measure: Measure, tokens: Tokens, pad_id: int, *, seconds: float) -> Iterator[LengthLatency]:
+def length_latencies(
+    measure: Measure, tokens: Tokens, pad_id: int, *, seconds: float, longest_run_s: float
+) -> Iterator[LengthLatency]:
     """Buckets of rows of similar length, one row at a time: as long as it is, and padded to the longest of its bucket.
 
     Args:
         measure: The engine.
         tokens: Of the evaluation data.
         pad_id: Token id that fills rows up.
-        seconds: For each of the two of each bucket.
+        seconds: For each of the two of each bucket, or 64 runs where those take longer.
+        longest_run_s: A bucket whose runs take longer than this ends the series.
     """
     for rows in length_buckets(tokens.lengths):
-        yield _bucket(measure, tokens, rows, pad_id, seconds)
+        found = _bucket(measure, tokens, rows, pad_id, seconds)
+        yield found
+        if found.padded_p50_ms > 1e3 * longest_run_s:
+            return
 
 
 def length_buckets(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from compressor.cli.interruption import listen
 from compressor.cli.methods import methods
 from compressor.cli.profile import profile
 from compressor.cli.report import report
-from compressor.errors import CompressorError, ExitCode, InfeasibleError
+from compressor.errors import CompressorError, ExitCode, InfeasibleError, TooLargeError
 
 app = typer.Typer(
     name="compressor",
@@ -81,11 +81,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _show(error: CompressorError, *, as_json: bool) -> None:
     """The error for people, and for machines where they asked for JSON."""
-    from compressor.records.units import format_ms
+    from compressor.records.units import format_bytes, format_ms
 
     facts: dict[str, object] = {"exit_code": int(error.exit_code), "error": str(error)}
     print(f"compressor: {error}", file=sys.stderr)
-    if isinstance(error, InfeasibleError):
+    if isinstance(error, TooLargeError):
+        facts |= {"missing_bytes": error.missing_bytes}
+        print(f"nearest feasible size: {format_bytes(error.missing_bytes)} more", file=sys.stderr)
+    elif isinstance(error, InfeasibleError):
         facts |= {"nearest_ms": error.nearest_ms, "cost": error.cost}
         print(f"nearest feasible limit: {format_ms(error.nearest_ms)}, at the cost of {error.cost}", file=sys.stderr)
     if as_json:

@@ -5,7 +5,7 @@ from typing import Protocol
 import onnx
 
 from compressor.errors import BorderError
-from compressor.precision import Ranges, apply_precision
+from compressor.precision import apply_precision
 from compressor.records.architecture import Precision
 
 
@@ -16,18 +16,17 @@ class Emitting(Protocol):
         """The model in ONNX, float32."""
 
 
-def final_graph(encoder: Emitting, precision: Precision, ranges: Ranges | None = None) -> onnx.ModelProto:
-    """The portable model of a student in the precision that ships, checked.
+def final_graph(encoder: Emitting, precision: Precision) -> onnx.ModelProto:
+    """The portable model of a student in a precision that needs no measured ranges, checked.
 
     Args:
         encoder: The student.
         precision: Of its products.
-        ranges: Of its activations, where the precision needs some.
 
     Raises:
         BorderError: The ONNX checker or its shape inference refuses the graph.
     """
-    return checked(apply_precision(encoder.emit(), precision, ranges), precision)
+    return checked(apply_precision(encoder.emit(), precision), precision)
 
 
 def checked(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:

@@ -176,10 +176,15 @@ def _predicted_us(file: TableFile, path: Path, side: Side) -> float:
     manifest = side.manifest
     if manifest.architecture is None:
         raise InputError(f"--table: {side.folder} is of a family without an adapter, of which there are no tables")
+    if manifest.kept:
+        raise InputError(
+            f"--table: {side.folder} has products in fp32 among its {manifest.precision}, which no table has"
+        )
     for table in file.tables:
-        if (table.workload, table.precision) == (manifest.workload, manifest.precision):
+        wanted = (manifest.workload, manifest.precision, manifest.options.runtime)
+        if (table.workload, table.precision, table.options.runtime) == wanted:
             return estimate(table, manifest.architecture).value_us
     raise InputError(
-        f"--table: {path} has no table of {manifest.workload.in_words} in {manifest.precision}; make one with "
-        "`compressor profile --export`"
+        f"--table: {path} has no table of {manifest.workload.in_words} in {manifest.precision} and "
+        f"{manifest.options.runtime}; make one with `compressor profile --export`"
     )

@@ -1,7 +1,7 @@
 """Measured tables to a file and back, onto a machine where they hold as they do where they were measured."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compressor import __version__
@@ -9,7 +9,7 @@ from compressor.errors import BorderError, InputError, UnavailableError
 from compressor.latency.building import METHOD
 from compressor.latency.coverage import check_coverage
 from compressor.latency.store import worth_keeping
-from compressor.records.latency import LatencyTable
+from compressor.records.latency import CompileOptions, LatencyTable
 from compressor.records.profile import DeviceFingerprint
 from compressor.records.serial import load, save
 from compressor.records.table_file import TableFile, check_table_file
@@ -54,20 +54,23 @@ def export_tables(
         raise InputError(f"--export: cannot write {path}: {error.strerror}; give another place") from error
 
 
-def import_tables(path: Path, device: DeviceFingerprint, runtime: str) -> tuple[LatencyTable, ...]:
+def import_tables(
+    path: Path, device: DeviceFingerprint, runtime_of: Callable[[CompileOptions], str]
+) -> tuple[LatencyTable, ...]:
     """The tables of a file, if they hold on this machine.
 
     Args:
         path: Of the file.
         device: The machine at hand.
-        runtime: Name and version of the runtime here.
+        runtime_of: Name and version of what runs a graph here that is compiled in some way.
 
     Raises:
         InputError: It is no such file, damaged, incomplete, or from a machine or runtime that differs; the message
             says in which fields.
+        UnavailableError: A runtime that they were measured in is not here.
     """
     file = _read(path)
-    if differences := [*_other_device(file, device), *_other_measuring(file, runtime)]:
+    if differences := [*_other_device(file, device), *_other_measuring(file, runtime_of)]:
         raise InputError(
             f"--import: the tables in {path} do not hold here: {'; '.join(differences)}. Leave --import out to "
             "measure here"
@@ -95,7 +98,7 @@ def _other_device(file: TableFile, device: DeviceFingerprint) -> list[str]:
     return [f"{name} {here[name]!r} here, {there[name]!r} in the file" for name in here if here[name] != there[name]]
 
 
-def _other_measuring(file: TableFile, runtime: str) -> list[str]:
-    pairs = {("runtime", runtime, table.runtime) for table in file.tables}
+def _other_measuring(file: TableFile, runtime_of: Callable[[CompileOptions], str]) -> list[str]:
+    pairs = {("runtime", runtime_of(table.options), table.runtime) for table in file.tables}
     pairs.add(("measuring method", str(METHOD), str(file.method)))
     return [f"{name} {here!r} here, {there!r} in the file" for name, here, there in sorted(pairs) if here != there]

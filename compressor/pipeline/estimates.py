@@ -65,7 +65,7 @@ def _measured_here(
     local = Workload(workload.batch, workload.sequence_length, here.usable_cores)
     return store.find_any(
         TableConditions(here.key, device.runtime_of(options), teacher, precision, options, local)
-        for options in device.option_variants(local.threads)
+        for options in device.option_variants(local.threads, precision)
     )
 
 

@@ -1,5 +1,6 @@
 """The stages behind the choice: export a candidate, verify its files, compare it with what users know."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -34,9 +35,10 @@ from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Workload
-from compressor.records.results import EAGER, ROW_NAMES, Manifest, Report, Row, StageTime, Verification
+from compressor.records.results import EAGER, Manifest, Report, Row, StageTime, Verification
 from compressor.records.serial import save
 from compressor.records.stages import Candidate, Comparison, Ladder, Prepared, Rung
+from compressor.records.units import format_ms
 from compressor.report.page import read_answers, render_page
 from compressor.runtimes.local import OPENVINO
 from compressor.runtimes.statistics import summarise
@@ -65,17 +67,17 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     model = checked(bench.quantised(encoder, candidate.precision, kept=candidate.kept).model, candidate.precision)
     fp32 = final_graph(encoder, Precision.FP32)
     emitted_difference = check_graphs(bench, encoder, fp32, model, candidate.precision)
-    options = write_models(folder, model, bench.device, _for_use(candidate.options, prepared.workload))
+    options = write_models(folder, model, bench.device, _for_use(bench, candidate.options, prepared.workload))
     write_texts(folder, bench.teacher.folder, bench.config(), shape)
     check_files(bench, folder, options, candidate.precision)
     if isinstance(encoder, Encoder):  # what foreign graphs look like is not known
         check_kernels(model, bench.device.kernels(folder / ENGINE, options))
-    tokens = bench.evaluation.tokens
+    tokens, teacher = bench.evaluation.tokens, bench.evaluation_teacher
     evaluation = EvaluationData(
         tokens=tokens,
         targets=bench.evaluation_targets,
-        teacher=bench.evaluation_teacher,
-        student=bench.fp32_outputs(fp32, tokens) if candidate.student else bench.evaluation_teacher,
+        teacher=teacher,
+        student=bench.fp32_outputs(fp32, tokens) if candidate.student or bench.trimmed_from else teacher,
         engine=bench.outputs(folder / ENGINE, options, tokens, candidate.precision),
     )
     write_evaluation(folder, evaluation)
@@ -105,12 +107,13 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
     return write_manifest(folder, manifest)
 
 
-def _for_use(options: CompileOptions, workload: Workload) -> CompileOptions:
+def _for_use(bench: Workbench, options: CompileOptions, workload: Workload) -> CompileOptions:
     """Options of an engine for any inputs: a few shapes are compiled, where the runtime wants to know them."""
     if options.runtime != OPENVINO:
         return options
     lengths = {max(1, workload.sequence_length // part) for part in PARTS_OF_LENGTH}
-    return replace(options, shapes=tuple((workload.batch, length) for length in sorted(lengths)))
+    shapes = tuple((workload.batch, length) for length in sorted(lengths))
+    return replace(options, shapes=shapes, pad_id=bench.pad_id)
 
 
 def _encoder(bench: Workbench, candidate: Candidate) -> Encoder | ForeignModel:
@@ -136,9 +139,22 @@ def compare(bench: Workbench, prepared: Prepared, ladder: Ladder, candidate: Can
     rows += [_rung_row(bench, prepared.workload, rung) for rung in ladder.rungs]
     folder, tokens = bundle_folder(bench, candidate), bench.evaluation.tokens
     measure = measure_of(bench.device, folder / ENGINE, read_manifest(folder).options)
-    lengths = length_latencies(measure, tokens, bench.pad_id, seconds=SHAPE_SECONDS)
+    lengths = length_latencies(measure, tokens, bench.pad_id, seconds=SHAPE_SECONDS, longest_run_s=LONGEST_RUN_S)
     batches = batch_latencies(measure, tokens, prepared.workload, seconds=SHAPE_SECONDS, longest_run_s=LONGEST_RUN_S)
-    return Comparison(tuple(rows), tuple(lengths), tuple(batches))
+    return Comparison(tuple(rows), tuple(lengths), tuple(batches), tuple(_why_fp32(ladder, candidate)))
+
+
+def _why_fp32(ladder: Ladder, candidate: Candidate) -> Iterator[str]:
+    """Where fp32 ships, what int8 would have been."""
+    if candidate.precision is not Precision.FP32:
+        return
+    for rung in ladder.rungs:
+        if rung.precision is not Precision.FP32:
+            yield (
+                f"fp32 ships: {rung.name} takes {format_ms(rung.latency.p50_ms)} in the middle, against "
+                f"{format_ms(ladder.rungs[0].latency.p50_ms)}, and loses {rung.drop_points:.2f} points on the "
+                "selection split"
+            )
 
 
 def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
@@ -165,12 +181,12 @@ def _eager_row(bench: Workbench, workload: Workload) -> Row | None:
 
 def _rung_row(bench: Workbench, workload: Workload, rung: Rung) -> Row:
     model, tokens = bench.teacher_model(rung.precision, kept=rung.kept), bench.evaluation.tokens
-    fp32 = rung.precision is Precision.FP32
-    logits = bench.evaluation_teacher if fp32 else bench.outputs(model, rung.options, tokens, rung.precision)
+    whole = rung.precision is Precision.FP32 and bench.trimmed_from is None
+    logits = bench.evaluation_teacher if whole else bench.outputs(model, rung.options, tokens, rung.precision)
     latency, _ = fresh_latency(
         bench.device, model, bench.feeds(workload), rung.options, bench.run.path, seconds=COMPARE_SECONDS
     )
-    return _row(bench, ROW_NAMES[rung.precision], logits, latency, len(model))
+    return _row(bench, rung.name, logits, latency, len(model))
 
 
 def _row(bench: Workbench, name: str, logits: NDArray[np.float32], latency: LatencySummary, weights: int) -> Row:
@@ -218,7 +234,7 @@ def report(
         precision=candidate.precision,
         architecture=manifest.architecture,
         teacher_layers=teacher.layers if (teacher := bench.teacher.architecture) else (),
-        options=candidate.options,
+        options=replace(candidate.options, shapes=manifest.options.shapes, pad_id=manifest.options.pad_id),
         predicted_ms=candidate.student.predicted_ms if candidate.student else None,
         rows=(*(row for row in comparison.rows if row.name != own.name), own),
         verification=verification,
@@ -226,14 +242,14 @@ def report(
         stages=stages,
         evaluation_reads=evaluation_reads,
         seed=bench.request.seed,
-        notes=prepared.notes,
+        notes=(*prepared.notes, *comparison.notes),
+        kept=candidate.kept,
         distill=bench.request.distill,
     )
     folder = bundle_folder(bench, candidate)
     evidence = gather(bench, prepared, candidate, comparison)
     save(result, folder / REPORT)
     save(evidence, folder / EVIDENCE)
-    bench.run.save(f"evidence{candidate.tag}", evidence)
     answers = read_answers(EvaluationData.load(folder / EVALUATION), prepared.task, folder / "tokenizer.json")
     (folder / PAGE).write_text(render_page(result, evidence, answers), encoding="utf-8")
     write_manifest(folder, manifest)

@@ -3,18 +3,20 @@
 Only the latency is looked at; what int8 or a cut costs in accuracy is not known before the run.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from compressor.errors import UnavailableError
 from compressor.pipeline.stages import smallest_student, workload_of
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.latency import CompileOptions
+from compressor.records.architecture import Precision
 from compressor.records.results import ROW_NAMES
 from compressor.records.units import format_ms
-from compressor.runtimes import engine_subject, time_interleaved
-from compressor.search.ladder import LIMIT_MARGIN
+from compressor.runtimes import Engine, engine_subject, time_interleaved
+from compressor.search.ladder import LIMIT_MARGIN, one_per_runtime
 
 SECONDS = 1.0
 STUDENT, SMALLEST, NOTHING = "student", "smallest student", "nothing"
@@ -51,24 +53,45 @@ class Forecast:
 def forecast(bench: Workbench) -> Forecast:
     """Time every rung at the workload of the promise, in this process."""
     workload = workload_of(bench)
-    models = {ROW_NAMES[precision]: bench.teacher_model(precision) for precision in bench.precisions}
+    models = {ROW_NAMES[precision]: (bench.teacher_model(precision), precision) for precision in bench.precisions}
     if bench.teacher.architecture is not None:
-        smallest = apply_precision(smallest_student(bench).emit(), bench.precisions[-1])
-        models[SMALLEST] = smallest.SerializeToString()
-    feeds, options = bench.feeds(workload), CompileOptions(workload.threads)
+        precision = bench.precisions[-1]
+        smallest = apply_precision(smallest_student(bench).emit(), precision)
+        models[SMALLEST] = (smallest.SerializeToString(), precision)
+    feeds = bench.feeds(workload)
+    subjects = {
+        (name, runtime): engine_subject(engine, feeds)
+        for name, (model, precision) in models.items()
+        for runtime, engine in _engines(bench, model, precision)
+    }
     timings = time_interleaved(
-        {name: engine_subject(bench.device.compile(model, options), feeds) for name, model in models.items()},
+        {" in ".join(key): subject for key, subject in subjects.items()},
         clock=bench.device.clock,
         seconds=SECONDS,
         yardstick=bench.device.yardstick,
         threads=workload.threads,
     )
     percentile = bench.request.budget.percentile
+
+    def rung(key: tuple[str, str]) -> ForecastRung:
+        name = " in ".join(key)
+        reached_ms = float(np.percentile(timings.samples[name], percentile)) / 1e6
+        return ForecastRung(key[0], timings.median_ms(name), reached_ms)
+
     rungs = tuple(
-        ForecastRung(name, timings.median_ms(name), float(np.percentile(timings.samples[name], percentile)) / 1e6)
-        for name in models
+        min((rung(key) for key in subjects if key[0] == name), key=lambda rung: rung.reached_ms) for name in models
     )
     return Forecast(rungs, likely(rungs, bench.request.budget.max_latency_ms))
+
+
+def _engines(bench: Workbench, model: bytes, precision: Precision) -> Iterator[tuple[str, Engine]]:
+    """One for each runtime that reads the graph; the first one must."""
+    for place, options in enumerate(one_per_runtime(bench.device, bench.threads, precision)):
+        try:
+            yield options.runtime, bench.device.compile(model, options)
+        except UnavailableError:
+            if place == 0:
+                raise
 
 
 def likely(rungs: tuple[ForecastRung, ...], limit_ms: float | None) -> str:

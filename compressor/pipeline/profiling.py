@@ -66,7 +66,8 @@ def profile(request: ProfileRequest, *, cache: Path, observer: Observer, export:
     """
     here, target = fingerprint(), load_profile(request.target)
     present = request.target == THIS_MACHINE or not match(target, here)
-    precisions = _precisions(request, target)
+    static = present and open_device(target.runtime).static
+    precisions = _precisions(request, target, static=static)
     threads = engine_threads(request.threads, target, here) if present else _absent_threads(request, target)
     teacher = MINILM_L6_H384 if request.teacher is None else read_architecture(Path(request.teacher))
     pairs = [
@@ -111,7 +112,7 @@ def import_profile(file: Path, target: str, *, cache: Path, observer: Observer) 
     """
     here = fingerprint()
     known = resolve_target(target, here)
-    tables = import_tables(file, here, open_device(known.runtime).runtime)
+    tables = import_tables(file, here, open_device(known.runtime).runtime_of)
     store = TableStore(cache / TABLES, note=observer.note)
     kept = [store.keep(table) for table in tables]
     if not all(kept):
@@ -138,19 +139,25 @@ def draw_profile(found: Profiled, *, cache: Path, observer: Observer) -> Profile
     return replace(found, picture=str(path))
 
 
-def _precisions(request: ProfileRequest, target: HardwareProfile) -> tuple[Precision, ...]:
+def _precisions(request: ProfileRequest, target: HardwareProfile, *, static: bool) -> tuple[Precision, ...]:
     """Those that are wanted, else all that the target has.
+
+    Args:
+        request: What is wanted.
+        target: The device.
+        static: int8 with constant ranges can be had too, where it is wanted.
 
     Raises:
         InputError: The target does not have one.
     """
-    has = tuple(precision for precision in Precision if precision in target.precisions)
+    usual = tuple(precision for precision in Precision if precision in target.precisions)
+    has = (*usual, Precision.INT8_STATIC) if static else usual
     if missing := [precision for precision in request.precisions or () if precision not in has]:
         raise InputError(
             f"--precision: expected some of {', '.join(has)}, which {target.runtime} has on {target.name}, got "
             f"{', '.join(missing)}"
         )
-    return request.precisions or has
+    return request.precisions or usual
 
 
 def _absent_threads(request: ProfileRequest, target: HardwareProfile) -> int:
@@ -206,13 +213,13 @@ class _Profiler:
 
     def _kept(self, precision: Precision, workload: Workload) -> LatencyTable | None:
         """A kept table with any options that could be the fastest: whoever measured it has chosen them here."""
-        variants = self.device.option_variants(workload.threads)
+        variants = self.device.option_variants(workload.threads, precision)
         return self.store.find_any(self._conditions(precision, workload, options) for options in variants)
 
     def _measured(self, precision: Precision, workload: Workload) -> LatencyTable:
         model = apply_precision(self._encoder.emit(), precision).SerializeToString()
         feeds = workload_feeds(random_tokens(self.teacher, workload), workload)
-        options = fastest_options(self.device, model, feeds, workload.threads)
+        options = fastest_options(self.device, model, feeds, workload.threads, precision)
         return measured_table(self.device, self._conditions(precision, workload, options), self.store, self.observer)
 
     def _conditions(self, precision: Precision, workload: Workload, options: CompileOptions) -> TableConditions:

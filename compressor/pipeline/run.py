@@ -24,7 +24,7 @@ from compressor.pipeline.workbench import Workbench
 from compressor.records.observer import Observer
 from compressor.records.promise import Reason, Verdict, exit_code
 from compressor.records.request import Assistant, CompressRequest
-from compressor.records.results import ROW_NAMES, Manifest, Report, Verification
+from compressor.records.results import Manifest, Report, Verification
 from compressor.records.stages import (
     Candidate,
     Comparison,
@@ -214,8 +214,8 @@ def _as_assistant(bench: Workbench, candidate: Candidate) -> Assistant | None:
 
 
 def _unpruned(rung: Rung) -> Candidate:
-    name, tag = ROW_NAMES[rung.precision], f"-teacher-{rung.precision}"
-    return Candidate(name, tag, rung.precision, rung.options, kept=rung.kept)
+    tag = f"-teacher-{rung.precision}" + ("-mixed" if rung.kept else "")
+    return Candidate(rung.name, tag, rung.precision, rung.options, kept=rung.kept)
 
 
 def _walk(bench: Workbench, run: Runner, prepared: Prepared, ladder: Ladder) -> Candidate:
@@ -250,7 +250,7 @@ def _time_for(bench: Workbench, name: str, seconds: float) -> bool:
 
 
 def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Plan:
-    """What a run would do, take and probably ship; nothing is kept but what is downloaded for it.
+    """What a run would do, take and probably ship; nothing is kept but a teacher that is downloaded or trimmed for it.
 
     Raises:
         InputError: Something given cannot be used.
@@ -262,6 +262,7 @@ def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Pl
     bench.check_target()
     with untrained_teacher(bench) as needed:
         bench.check_memory()
+        trim_words(bench)
         check_losses(bench)
         plan = replace(make_plan(bench), forecast=forecast(bench))
     return with_teaching(plan, epochs=EPOCHS, share=SHARE_OF_BUDGET) if needed else plan

@@ -1,5 +1,6 @@
 """The stage that finds architectures: the wanted search and the plain ones, each confirmed by measurements."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -93,7 +94,7 @@ def sketch(
 ) -> Finalists:
     """The architecture whose predicted median keeps a limit, timed once for the record: an assistant is never run."""
     scale = stem.table.calibration.scale
-    problem = _problem(bench, stem, median_ms * 1e3 / scale)
+    problem = replace(_problem(bench, stem, median_ms * 1e3 / scale), most_bytes=math.inf)  # it is never shipped
     solution = search_within(problem, get_searcher(wanted))
     summary, reached_ms = _measure(bench, judge, precision, stem)(solution)
     trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
@@ -132,7 +133,7 @@ def sized(bench: Workbench, problem: SearchProblem, shape: Architecture) -> Sear
     if most is None:
         return problem
     rest = shipped_bytes(bench, shape, problem.table.precision) - problem.layer_bytes(shape)
-    return replace(problem, most_bytes=max(0.0, SIZE_USED * most - rest))
+    return replace(problem, most_bytes=SIZE_USED * most - rest)
 
 
 def search_seconds(bench: Workbench) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compressor.errors import CompressorError, InfeasibleError
+from compressor.errors import CompressorError, InfeasibleError, TooLargeError
 from compressor.latency import estimate
 from compressor.pipeline import distilling
 from compressor.pipeline.judging import Judge
@@ -111,7 +111,8 @@ class ShapeSearch:
         """Feasible by the tables, and by their size.
 
         Raises:
-            InfeasibleError: There is none.
+            InfeasibleError: There is none within the limit.
+            TooLargeError: Those that are have too many bytes.
         """
         teacher = self.bench.root.architecture
         heads, neurons = (
@@ -122,9 +123,9 @@ class ShapeSearch:
         fast = [point for point in every if point.predicted_us <= self._most_us]
         if not fast:
             raise self._too_slow(min(point.predicted_us for point in every))
-        small = [point for point in fast if self._is_small(point.shape)]
+        small = [point for point in fast if self._beyond(point.shape) <= 0]
         if not small:
-            raise self._too_large()
+            raise self._too_large(min(self._beyond(point.shape) for point in fast))
         return small
 
     @cached_property
@@ -137,11 +138,12 @@ class ShapeSearch:
     def _predicted_us(self, shape: Shape) -> float:
         return estimate(self.tables[family_of(shape)], shape.of(self.bench.root.architecture)).value_us
 
-    def _is_small(self, shape: Shape) -> bool:
+    def _beyond(self, shape: Shape) -> float:
+        """Bytes of its weights beyond what `--max-size` leaves for them; negative where it is small enough."""
         problem = self._problems[family_of(shape)]
         if problem.most_bytes == math.inf:
-            return True
-        return problem.layer_bytes(shape.of(self.bench.root.architecture)) <= problem.most_bytes
+            return -math.inf
+        return problem.layer_bytes(shape.of(self.bench.root.architecture)) - problem.most_bytes
 
     @cached_property
     def _problems(self) -> dict[Family, SearchProblem]:
@@ -232,12 +234,11 @@ class ShapeSearch:
             cost="nearly everything that the teacher knows: one narrow layer is left",
         )
 
-    def _too_large(self) -> InfeasibleError:
+    def _too_large(self, beyond: float) -> TooLargeError:
         most = self.bench.request.budget.max_size_bytes or 0
-        return InfeasibleError(
+        return TooLargeError(
             f"no shape of at most {format_bytes(most)} is predicted to keep {format_ms(self.limit_ms)} here",
-            nearest_ms=self.limit_ms,
-            cost="a larger --max-size",
+            missing_bytes=round(beyond),
         )
 
 

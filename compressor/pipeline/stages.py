@@ -1,14 +1,16 @@
 """The stages: each takes the workbench and the records of earlier stages, and returns its own record."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from compressor.encoder import Encoder
-from compressor.errors import InfeasibleError, InputError
+from compressor.errors import InfeasibleError, InputError, TooLargeError
 from compressor.export import tokenizer_bytes
 from compressor.latency import refreshed
 from compressor.latency.store import TABLES, TableConditions, TableStore
@@ -23,6 +25,7 @@ from compressor.profiles import steadiness_notes
 from compressor.records.architecture import Architecture, Cut, LayerCut, Precision
 from compressor.records.latency import CompileOptions, LatencyTable
 from compressor.records.promise import Workload, check_length
+from compressor.records.serial import digest
 from compressor.records.stages import (
     Confirmed,
     Ladder,
@@ -35,12 +38,14 @@ from compressor.records.stages import (
 from compressor.records.units import format_bytes, format_ms
 from compressor.runtimes import Feeds
 from compressor.score import mean_divergence
-from compressor.search.ladder import climb
+from compressor.search.ladder import climb, one_per_runtime
 from compressor.search.mixing import put_back
 from compressor.space import inherit
 from compressor.tasks import default_length, get_metric, length_summary, points
 
 PROBE_SECONDS = 1.0
+# What a look for products that must stay in float32 may take of the time budget, for each precision; rows of a look.
+MIXING_SHARE, MIXING_ROWS = 0.05, 300
 # A size that is offered as feasible must leave room for some layers.
 SIZE_MARGIN = 1.2
 
@@ -98,10 +103,13 @@ def _lower_bound_ms(bench: Workbench, workload: Workload) -> float | None:
     if bench.teacher.architecture is None:
         return None
     smallest = smallest_student(bench)
-    models = [apply_precision(smallest.emit(), p).SerializeToString() for p in bench.precisions]
-    _check_size(bench, min(map(len, models)))
-    options = CompileOptions(workload.threads)
-    reached = min(fresh_percentile(bench, model, options, workload, PROBE_SECONDS)[1] for model in models)
+    models = {p: apply_precision(smallest.emit(), p).SerializeToString() for p in bench.precisions}
+    _check_size(bench, min(map(len, models.values())))
+    reached = min(
+        fresh_percentile(bench, model, options, workload, PROBE_SECONDS)[1]
+        for precision, model in models.items()
+        for options in one_per_runtime(bench.device, workload.threads, precision)
+    )
     limit_ms = bench.request.budget.max_latency_ms
     if limit_ms is not None and reached > limit_ms:
         raise InfeasibleError(
@@ -117,10 +125,10 @@ def _check_size(bench: Workbench, smallest: int) -> None:
     """Refuse a size that nothing can keep."""
     most, tokenizer = bench.request.budget.max_size_bytes, tokenizer_bytes(bench.teacher.folder)
     if most is not None and smallest + tokenizer > most:
-        raise InputError(
+        raise TooLargeError(
             f"--max-size {format_bytes(most)} cannot be kept: the smallest student, one head of the teacher, takes "
-            f"{format_bytes(smallest)}, and its tokenizer {format_bytes(tokenizer)}; give at least "
-            f"{format_bytes(round(SIZE_MARGIN * (smallest + tokenizer)))}"
+            f"{format_bytes(smallest)}, and its tokenizer {format_bytes(tokenizer)}",
+            missing_bytes=round(SIZE_MARGIN * (smallest + tokenizer)) - most,
         )
 
 
@@ -141,50 +149,82 @@ def climb_ladder(bench: Workbench, prepared: Prepared) -> Ladder:
     budget, threads = bench.request.budget, prepared.workload.threads
     shipped_with = tokenizer_bytes(bench.teacher.folder)
     rungs = climb(bench.device, models, feeds, budget, threads, drop_of, bench.run.path, shipped_with=shipped_with)
-    rungs = tuple(_mixed(bench, feeds, rung, shipped_with) or rung for rung in rungs)
+    rungs = tuple(each for rung in rungs for each in (rung, _mixed(bench, feeds, rung, shipped_with)) if each)
     for rung in rungs:
-        bench.run.measured("ladder", str(rung.precision), rung)
+        bench.run.measured("ladder", rung.name, rung)
         bench.observer.note(
-            f"teacher {rung.precision}: p50 {format_ms(rung.latency.p50_ms)}, p95 {format_ms(rung.latency.p95_ms)}, "
+            f"{rung.name}: p50 {format_ms(rung.latency.p50_ms)}, p95 {format_ms(rung.latency.p95_ms)}, "
             f"drop {rung.drop_points:+.2f} points on the selection split"
         )
-    return check_ladder(Ladder(rungs))
+    return check_ladder(Ladder(rungs, small=budget.max_size_bytes is not None))
 
 
 def _mixed(bench: Workbench, feeds: Sequence[Feeds], rung: Rung, shipped_with: int) -> Rung | None:
     """The rung with some products in float32, where all in int8 lose too much but are fast enough; else None."""
     if rung.keeps_accuracy or not rung.keeps_latency or rung.precision is Precision.FP32:
         return None
-    budget, precision, options = bench.request.budget, rung.precision, rung.options
-    tokens, expected = bench.selection.tokens, torch.from_numpy(bench.selection_teacher)
-
-    def divergence_of(kept: frozenset[str]) -> float:
-        found = bench.outputs(bench.teacher_model(precision, kept=kept), options, tokens, precision)
-        return mean_divergence(bench.teacher.kind, expected, torch.from_numpy(found))
-
-    def drop_of(kept: frozenset[str]) -> float:
-        return selection_drop(bench, bench.teacher_model(precision, kept=kept), options, precision)
-
-    sizes = products(bench.teacher_graph)
-    kept = put_back(sizes, divergence_of, drop_of, most_points=budget.max_accuracy_drop_points)
+    budget, precision = bench.request.budget, rung.precision
+    sizes, end = products(bench.teacher_graph), time.monotonic() + MIXING_SHARE * bench.request.time_budget_s
+    looks = _Looks(bench, rung)
+    kept = put_back(
+        sizes,
+        looks.divergence,
+        looks.drop,
+        most_points=budget.max_accuracy_drop_points,
+        more=lambda: time.monotonic() < end,
+    )
+    lost = f"{rung.name} lost {rung.drop_points:.2f} points"
     if kept is None:
+        bench.observer.note(f"{lost}, and no part of its products in fp32 was enough in the time for it")
         return None
-    models: dict[Precision, bytes] = {precision: bench.teacher_model(precision, kept=kept)}
-    drop = drop_of(frozenset(kept))
+    bench.observer.note(f"{lost}: {len(kept)} of {len(sizes)} products go back to fp32")
+    models, drop = {precision: bench.teacher_model(precision, kept=kept)}, looks.drop(frozenset(kept))
     (mixed,) = climb(
         bench.device,
         models,
         feeds,
         budget,
-        options.threads,
+        rung.options.threads,
         lambda *_: drop,
         bench.run.path,
         shipped_with=shipped_with,
     )
-    bench.observer.note(
-        f"teacher {precision} lost {rung.drop_points:.2f} points: {len(kept)} of {len(sizes)} products go back to fp32"
-    )
     return replace(mixed, kept=kept) if mixed.keeps_latency else None
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """What a rung loses with some products in float32; every look is written down for a continuation."""
+
+    bench: Workbench
+    rung: Rung
+
+    def divergence(self, kept: frozenset[str]) -> float:
+        """From the model in float32, on some rows."""
+        tokens = self.bench.selection.tokens
+        tokens = tokens.select(np.arange(min(MIXING_ROWS, len(tokens))))
+        per_token = self.bench.teacher.kind == "token-classification"
+        expected = self.bench.selection_teacher[: len(tokens.ids if per_token else tokens)]
+
+        def look() -> float:
+            found = self.bench.outputs(self._model(kept), self.rung.options, tokens, self.rung.precision)
+            return mean_divergence(self.bench.teacher.kind, torch.from_numpy(expected), torch.from_numpy(found))
+
+        return self._written_down("divergence", kept, look)
+
+    def drop(self, kept: frozenset[str]) -> float:
+        """Points on the selection split."""
+        options, precision = self.rung.options, self.rung.precision
+        return self._written_down(
+            "drop", kept, lambda: selection_drop(self.bench, self._model(kept), options, precision)
+        )
+
+    def _model(self, kept: frozenset[str]) -> bytes:
+        return self.bench.teacher_model(self.rung.precision, kept=kept)
+
+    def _written_down(self, what: str, kept: frozenset[str], look: Callable[[], float]) -> float:
+        self.bench.observer.progress(0.0, f"{self.rung.precision}: {what} with {len(kept)} products in fp32")
+        return self.bench.run.choose(f"ladder.{self.rung.precision}.{what}.{digest(*sorted(kept))}", look)
 
 
 def _rung_models(bench: Workbench) -> dict[Precision, bytes]:
@@ -192,7 +232,8 @@ def _rung_models(bench: Workbench) -> dict[Precision, bytes]:
     models: dict[Precision, bytes] = {}
     for precision in bench.precisions:
         result = bench.quantised(bench.teacher.encoder, precision)
-        if result.modified or precision is Precision.FP32:
+        smaller = result.modified and bench.request.budget.max_size_bytes is not None
+        if result.products or smaller or precision is Precision.FP32:
             models[precision] = result.model.SerializeToString()
         else:
             bench.observer.note(f"no teacher in {precision}: its graph has no product with a constant matrix")

@@ -7,7 +7,6 @@ shorter pieces. Accuracy is held against the teacher with all its words, each wi
 """
 
 import json
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from compressor.encoder import Encoder
-from compressor.export import tokenizer_bytes
-from compressor.latency.work import BYTES
+from compressor.errors import InputError
 from compressor.pipeline.workbench import Workbench
-from compressor.records.serial import digest
-from compressor.space.factorising import WORD, affordable_rank
+from compressor.records.serial import digest, file_digest
+from compressor.space.factorising import WORD
 from compressor.tasks.trimming import Trimmed, trim
 from compressor.teachers import Teacher
 from compressor.teachers.saving import save_teacher
@@ -41,7 +39,9 @@ def trim_words(bench: Workbench) -> None:
     whole = Workbench(bench.request, cache=bench.cache, observer=bench.observer)
     if not _needed(whole):
         return
-    folder = bench.cache / "trimmed" / digest(whole.teacher.digest, whole.data.digest, METHOD)
+    source = whole.teacher.folder / "tokenizer.json"
+    content = (whole.teacher.digest, file_digest(source), whole.data.digest, whole.data.spec.text_columns)
+    folder = bench.cache / "trimmed" / digest(*content, METHOD)
     if not folder.exists():
         _make(whole, folder)
     words = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
@@ -54,26 +54,35 @@ def trim_words(bench: Workbench) -> None:
 
 
 def _needed(whole: Workbench) -> bool:
-    most, shape = whole.request.budget.max_size_bytes, whole.teacher.architecture
-    if most is None or shape is None or shape.per_token:
+    shape = whole.teacher.architecture
+    if shape is None or shape.per_token:
         return False
-    room = max(0, most - tokenizer_bytes(whole.teacher.folder))
-    value_bytes = min(BYTES[precision] for precision in whole.precisions)
-    rank = affordable_rank(shape, room, value_bytes=value_bytes)
+    rank = whole.word_rank
     return rank is not None and rank < LEAST_RANK
 
 
 def _make(whole: Workbench, folder: Path) -> None:
-    """Write the teacher beside its place and move it there whole."""
+    """Write the teacher beside its place and move it there whole.
+
+    Raises:
+        InputError: The tokenizer cannot be trimmed, or has tokens that the teacher has no vector for.
+    """
     teacher, source = whole.canonical, whole.teacher.folder
     state = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
+    words = teacher.architecture.vocabulary
+    if beyond := [added["content"] for added in state["added_tokens"] if added["id"] >= words]:
+        raise InputError(
+            f"{source / 'tokenizer.json'}: expected tokens of the teacher's {words} words, found {beyond[0]!r} beyond "
+            "them; resize the teacher's embeddings, or take the token out"
+        )
     used = {*map(int, np.unique(whole.corpus.ids)), *range(whole.pad_id + 1), *whole.tokenizer.special_ids}
     trimmed = trim(state, used)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".trimmed-", dir=folder.parent) as spare:
         fresh = Path(spare) / "teacher"
         _save(teacher, trimmed, source, fresh)
-        fresh.rename(folder)
+        if not folder.exists():  # another run may have been faster
+            fresh.rename(folder)
 
 
 def _save(teacher: Teacher, trimmed: Trimmed, source: Path, folder: Path) -> None:
@@ -88,9 +97,8 @@ def _save(teacher: Teacher, trimmed: Trimmed, source: Path, folder: Path) -> Non
         settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
         (folder / "tokenizer_config.json").write_text(json.dumps(_renumbered(settings, new)), encoding="utf-8")
     if (folder / "vocab.txt").exists():
-        lines = (source / "vocab.txt").read_text(encoding="utf-8").split("\n")
-        (folder / "vocab.txt").write_text("\n".join(lines[i] for i in trimmed.kept) + "\n", encoding="utf-8")
-    shutil.copystat(source, folder)
+        words = trimmed.state["model"]["vocab"]  # added tokens behind them are in tokenizer.json alone
+        (folder / "vocab.txt").write_text("\n".join(sorted(words, key=words.__getitem__)) + "\n", encoding="utf-8")
 
 
 def _renumbered(settings: dict[str, Any], new: dict[int, int]) -> dict[str, Any]:
@@ -98,7 +106,8 @@ def _renumbered(settings: dict[str, Any], new: dict[int, int]) -> dict[str, Any]
     added = settings.get("added_tokens_decoder")
     if added is None:
         return settings
-    return {**settings, "added_tokens_decoder": {str(new[int(old)]): token for old, token in added.items()}}
+    kept = {str(new[int(old)]): token for old, token in added.items() if int(old) in new}
+    return {**settings, "added_tokens_decoder": kept}
 
 
 @torch.no_grad()

@@ -76,7 +76,7 @@ def no_rung_left(bench: Workbench, workload: Workload, ladder: Ladder) -> Infeas
     """
     kept = [rung for rung in ladder.rungs if rung.keeps_accuracy and rung.keeps_size] or ladder.rungs
     rung = min(kept, key=lambda rung: rung.latency.p50_ms)
-    model = bench.teacher_model(rung.precision)
+    model = bench.teacher_model(rung.precision, kept=rung.kept)
     _, reached_ms = fresh_percentile(bench, model, rung.options, workload, NEAREST_SECONDS)
     return InfeasibleError(
         f"no precision of the teacher keeps every promise ({', '.join(_in_words(rung) for rung in ladder.rungs)}), "
@@ -84,12 +84,12 @@ def no_rung_left(bench: Workbench, workload: Workload, ladder: Ladder) -> Infeas
         f"{', '.join(FAMILIES)}",
         nearest_ms=NEAREST_MARGIN * reached_ms,
         cost=f"{rung.drop_points:.2f} points of {bench.data.spec.metric} on the selection split and "
-        f"{format_bytes(rung.size_bytes)}, as the teacher in {rung.precision}",
+        f"{format_bytes(rung.size_bytes)}, as {rung.name}",
     )
 
 
 def _in_words(rung: Rung) -> str:
     return (
-        f"{rung.precision}: p95 {format_ms(rung.latency.p95_ms)}, drop {rung.drop_points:.2f} points, "
+        f"{rung.name}: p95 {format_ms(rung.latency.p95_ms)}, drop {rung.drop_points:.2f} points, "
         f"{format_bytes(rung.size_bytes)}"
     )

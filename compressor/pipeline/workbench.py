@@ -20,7 +20,7 @@ from compressor.export import tokenizer_bytes
 from compressor.export.graphs import Emitting
 from compressor.latency.work import BYTES
 from compressor.pipeline.memory import check_memory, ladder_bytes, training_bytes
-from compressor.precision import PassResult, Ranges, quantise
+from compressor.precision import PassResult, Ranges, quantise, weight_levels
 from compressor.precision.calibration import measured_ranges
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Precision
@@ -29,7 +29,7 @@ from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
 from compressor.records.profile import DeviceFingerprint, HardwareProfile
 from compressor.records.promise import Workload
-from compressor.records.request import CompressRequest
+from compressor.records.request import USUAL_PRECISIONS, CompressRequest
 from compressor.records.serial import digest, file_digest
 from compressor.records.store import RunFolder
 from compressor.records.task import AGREEMENT
@@ -145,9 +145,11 @@ class Workbench:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """Those that may be used and that a runtime of the target is fast in."""
+        """Those that were asked for; of the usual ones those that a runtime of the target is fast in."""
         wanted = self.request.precisions
-        return tuple(p for p in wanted if p is not Precision.INT8_STATIC or self.device.static)
+        if wanted != USUAL_PRECISIONS or self.device.static:
+            return wanted
+        return tuple(precision for precision in wanted if precision is not Precision.INT8_STATIC)
 
     @cached_property
     def threads(self) -> int:
@@ -173,16 +175,21 @@ class Workbench:
     @cached_property
     def root(self) -> Encoder:
         """What is cut: the teacher's encoder, with a narrower word table where `--max-size` leaves no room for it."""
-        encoder, most = self.canonical.encoder, self.request.budget.max_size_bytes
-        if most is None:
-            return encoder
-        value_bytes = min(BYTES[precision] for precision in self.precisions)
-        room = max(0, most - tokenizer_bytes(self.teacher.folder))
-        rank = affordable_rank(encoder.architecture, room, value_bytes=value_bytes)
+        encoder, rank = self.canonical.encoder, self.word_rank
         if rank is None:
             return encoder
         counts = np.bincount(self.corpus.ids, minlength=encoder.architecture.vocabulary)
         return factorise(encoder, rank, counts)
+
+    @property
+    def word_rank(self) -> int | None:
+        """Width of the word table that `--max-size` leaves room for; None = that of the teacher's."""
+        most = self.request.budget.max_size_bytes
+        if most is None:
+            return None
+        value_bytes = min(BYTES[precision] for precision in self.precisions)
+        room = max(0, most - tokenizer_bytes(self.teacher.folder))
+        return affordable_rank(self.canonical.architecture, room, value_bytes=value_bytes)
 
     @cached_property
     def tokenizer(self) -> TextTokenizer:
@@ -220,8 +227,14 @@ class Workbench:
         plain = replace(
             request, teacher=self.teacher.digest, data=self.data.digest, starts=starts, assistant=assistant
         )
-        key = digest(plain, self.device_fingerprint.key, self.device.runtime, self.threads)
+        key = digest(plain, self.device_fingerprint.key, self._runtimes, self.threads)
         return RunFolder(self.cache / "runs" / key)
+
+    @property
+    def _runtimes(self) -> list[str]:
+        """Name and version of every runtime that an engine may be compiled for."""
+        variants = self.device.option_variants(self.threads)
+        return sorted({self.device.runtime_of(options) for options in variants})
 
     @cached_property
     def _train_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -309,18 +322,24 @@ class Workbench:
         return model
 
     def quantised(self, encoder: Emitting, precision: Precision, *, kept: Collection[str] = ()) -> PassResult:
-        """The graph of a model in a precision, with ranges that were measured on training text where it needs some."""
-        ranges: Ranges | None = None
-        if precision is Precision.INT8_STATIC:
-            ranges = self._teacher_ranges if encoder is self.teacher.encoder else self._ranges(encoder)
-        return quantise(encoder.emit(), precision, ranges, kept=kept)
+        """The graph of a model in a precision."""
+        ranges = self.ranges(encoder) if precision is Precision.INT8_STATIC else None
+        return quantise(encoder.emit(), precision, ranges, kept=kept, levels=self.weight_levels)
 
-    def _ranges(self, encoder: Emitting) -> Ranges:
+    @property
+    def weight_levels(self) -> int:
+        """Of int8 weights on this machine."""
+        return weight_levels(self.device_fingerprint)
+
+    def ranges(self, encoder: Emitting) -> Ranges:
+        """Of the activations of a model, measured on training text."""
+        if encoder is self.teacher.encoder:
+            return self._teacher_ranges
         return measured_ranges(encoder.emit(), self.train, pad_id=self.pad_id)
 
     @cached_property
     def _teacher_ranges(self) -> Ranges:
-        return self._ranges(self.teacher.encoder)
+        return measured_ranges(self.teacher.encoder.emit(), self.train, pad_id=self.pad_id)
 
     def feeds(self, workload: Workload) -> list[Feeds]:
         """Inputs of the promised shape."""

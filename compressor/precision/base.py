@@ -10,7 +10,14 @@ import onnx
 
 @dataclass(frozen=True)
 class PassResult:
-    """Result of a pass; `model` is the one that went in."""
+    """Result of a pass.
+
+    Attributes:
+        model: The one that went in.
+        modified: Something was changed.
+        products: Matrix products that were.
+    """
 
     model: onnx.ModelProto
     modified: bool
+    products: int = 0

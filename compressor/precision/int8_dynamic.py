@@ -13,36 +13,39 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from compressor.precision.base import PassResult
-from compressor.precision.int8_weights import matrices, quantise_tables, quantise_weight, replace_nodes
+from compressor.precision.int8_weights import LEVELS, matrices, quantise_tables, quantise_weight, replace_nodes
 
 
-def int8_dynamic(model: onnx.ModelProto, kept: frozenset[str] = frozenset()) -> PassResult:
+def int8_dynamic(model: onnx.ModelProto, kept: frozenset[str] = frozenset(), levels: int = LEVELS) -> PassResult:
     """Quantise every product with a constant matrix and every large table, in place.
 
     Args:
         model: In float32.
         kept: Names of products that stay as they are.
+        levels: As of `quantise`.
     """
     graph = model.graph
     tables = quantise_tables(graph)
-    rewriter = _Rewriter(graph, kept)
+    rewriter = _Rewriter(graph, kept, levels)
     replace_nodes(graph, [new for node in graph.node for new in rewriter.rewrite(node)])
-    return PassResult(model, modified=tables or bool(rewriter.replaced))
+    return PassResult(model, modified=tables or bool(rewriter.products), products=rewriter.products)
 
 
 class _Rewriter:
     """Rewrites one node after the other and remembers which activations are quantised already."""
 
-    def __init__(self, graph: onnx.GraphProto, kept: frozenset[str]) -> None:
-        self._graph, self._known, self._kept = graph, matrices(graph), kept
+    def __init__(self, graph: onnx.GraphProto, kept: frozenset[str], levels: int) -> None:
+        self._graph, self._known, self._kept, self._levels = graph, matrices(graph), kept, levels
         self._activations: dict[str, list[str]] = {}
-        self.replaced: set[str] = set()
+        self._replaced: set[str] = set()
+        self.products = 0
 
     def rewrite(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """The nodes that take the place of `node`."""
         weight = self._known.get(node.input[1]) if node.op_type == "MatMul" else None
         if weight is None or node.output[0] in self._kept:
             return [node]
+        self.products += 1
         new: list[onnx.NodeProto] = []
         data, scale, zero = self._quantise_activation(node.input[0], new)
         weight_name, weight_scale = self._quantise_weight(weight)
@@ -64,10 +67,10 @@ class _Rewriter:
 
     def _quantise_weight(self, weight: onnx.TensorProto) -> tuple[str, str]:
         names = (f"{weight.name}.int8", f"{weight.name}.int8_scale")
-        if weight.name not in self.replaced:
-            values, scale = quantise_weight(numpy_helper.to_array(weight))
+        if weight.name not in self._replaced:
+            values, scale = quantise_weight(numpy_helper.to_array(weight), self._levels)
             self._graph.initializer.extend(
                 [numpy_helper.from_array(values, names[0]), numpy_helper.from_array(scale, names[1])]
             )
-            self.replaced.add(weight.name)
+            self._replaced.add(weight.name)
         return names

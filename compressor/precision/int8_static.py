@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from compressor.precision.base import PassResult
-from compressor.precision.int8_weights import matrices, quantise_tables, quantise_weight, replace_nodes
+from compressor.precision.int8_weights import LEVELS, matrices, quantise_tables, quantise_weight, replace_nodes
 from compressor.precision.ranges import Range
 
 # For graphs that are only timed, with weights and inputs that are made up.
@@ -37,7 +37,10 @@ def quantised_inputs(model: onnx.ModelProto) -> tuple[str, ...]:
 
 
 def int8_static(
-    model: onnx.ModelProto, ranges: Mapping[str, Range] | None, kept: frozenset[str] = frozenset()
+    model: onnx.ModelProto,
+    ranges: Mapping[str, Range] | None,
+    kept: frozenset[str] = frozenset(),
+    levels: int = LEVELS,
 ) -> PassResult:
     """Quantise every product with a constant matrix, in place.
 
@@ -45,6 +48,7 @@ def int8_static(
         model: In float32.
         ranges: Of the activations that `quantised_inputs` names; None = the graph is only timed.
         kept: Names of products that stay as they are.
+        levels: As of `quantise`.
 
     Raises:
         KeyError: An activation without a range.
@@ -53,17 +57,19 @@ def int8_static(
     tables, known = quantise_tables(graph), matrices(graph)
     nodes: list[onnx.NodeProto] = []
     made: dict[str, str] = {}
+    changed = 0
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in known and node.output[0] not in kept:
             x, weight = node.input
             if x not in made:
                 made[x] = _activation(graph, nodes, x, ASSUMED if ranges is None else ranges[x])
             if weight not in made:
-                made[weight] = _weight(graph, nodes, known[weight])
+                made[weight] = _weight(graph, nodes, known[weight], levels)
             node.input[0], node.input[1] = made[x], made[weight]
+            changed += 1
         nodes.append(node)
     replace_nodes(graph, nodes)
-    return PassResult(model, modified=tables or bool(made))
+    return PassResult(model, modified=tables or bool(changed), products=changed)
 
 
 def _activation(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], name: str, found: Range) -> str:
@@ -75,8 +81,8 @@ def _activation(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], name: str, 
     return out
 
 
-def _weight(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], tensor: onnx.TensorProto) -> str:
-    values, scales = quantise_weight(numpy_helper.to_array(tensor))
+def _weight(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], tensor: onnx.TensorProto, levels: int) -> str:
+    values, scales = quantise_weight(numpy_helper.to_array(tensor), levels)
     data, scale, zero, out = (f"{tensor.name}.{part}" for part in ("int8", "int8_scale", "int8_zero", "rounded"))
     graph.initializer.extend(
         [

@@ -6,6 +6,9 @@
     Gather(T, ids)  ->  Cast(Gather(Tq, ids), float) * Gather(scale(T), ids)
 
 A table is most of what a small model weighs on disk: 47 of 54 MB for 30,522 words of width 384.
+
+x86 CPUs without VNNI add two products uint8 x int8 in an int16 that saturates (`vpmaddubsw`): 2 x 255 x 127 is too
+much for it, 2 x 255 x 63 is not. There weights have 63 levels on either side (ONNX Runtime's `reduce_range`).
 """
 
 import numpy as np
@@ -13,16 +16,25 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-LEVELS = 127
+from compressor.records.profile import DeviceFingerprint
+
+LEVELS, REDUCED_LEVELS = 127, 63
+ADDS_WHOLE = ("avx_vnni", "avx512_vnni", "amx_int8")  # in an int32
 # Smaller tables weigh less than the nodes that reading them in int8 takes.
 LEAST_ROWS = 1024
 
 
-def quantise_weight(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def weight_levels(device: DeviceFingerprint) -> int:
+    """Levels of the weights of a product on either side of zero, so that no sum overflows there."""
+    saturates = device.architecture == "x86_64" and not set(ADDS_WHOLE) & set(device.flags)
+    return REDUCED_LEVELS if saturates else LEVELS
+
+
+def quantise_weight(weight: NDArray[np.float32], levels: int = LEVELS) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weight [in, out] -> int8 [in, out] and scale [out]; a column of zeros gets scale 1."""
     largest = np.maximum(weight.max(axis=0), -weight.min(axis=0))
-    scale = np.where(largest > 0, largest / LEVELS, 1.0).astype(np.float32)
-    steps = weight / scale  # at most 127 and a rounding error, which the rounding takes away again
+    scale = np.where(largest > 0, largest / levels, 1.0).astype(np.float32)
+    steps = weight / scale  # at most `levels` and a rounding error, which the rounding takes away again
     return np.rint(steps, out=steps).astype(np.int8), scale
 
 

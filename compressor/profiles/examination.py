@@ -26,6 +26,7 @@ EXTRAS = {
     "compress": "compress, finetune, demo, profile",
     "report": "pages of reports",
     "hub": "data sets of the hub",
+    "openvino": "engines in OpenVINO, where it is faster",
     "demo": "make demo",
 }
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")

@@ -21,6 +21,7 @@ class CompileOptions:
         optimise: False for a graph that already went through the runtime's optimiser.
         runtime: Which of the target's runtimes.
         shapes: [batch, length] of the inputs that the engine is compiled for, by runtimes that want to know them.
+        pad_id: Token id that shorter inputs are filled up with to the next of these shapes.
     """
 
     threads: int
@@ -28,6 +29,7 @@ class CompileOptions:
     optimise: bool = True
     runtime: str = "onnxruntime"
     shapes: tuple[tuple[int, int], ...] = ()
+    pad_id: int = 0
 
 
 @dataclass(frozen=True)

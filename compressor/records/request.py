@@ -10,6 +10,7 @@ from compressor.records.recipe import Recipe
 from compressor.records.task import TaskKind, check_kind
 
 DEFAULT_TIME_BUDGET_S = 1800.0
+USUAL_PRECISIONS = (Precision.FP32, Precision.INT8, Precision.INT8_STATIC)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class CompressRequest:
     batch: int = 1
     sequence_length: int | None = None
     threads: int | None = None
-    precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8, Precision.INT8_STATIC)
+    precisions: tuple[Precision, ...] = USUAL_PRECISIONS
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
     task: TaskKind | None = None

@@ -1,5 +1,6 @@
 """Outputs of the stages of a run; what is big is a file in the run folder and named here."""
 
+import math
 from dataclasses import dataclass
 
 from compressor.errors import BorderError
@@ -7,8 +8,11 @@ from compressor.records.architecture import Architecture, Cut, Layer, Precision
 from compressor.records.bench import BatchLatency, LengthLatency
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Workload
-from compressor.records.results import Row
+from compressor.records.results import ROW_NAMES, Row
 from compressor.records.task import TaskSpec
+
+# int8 in whatever way has nearly the same size.
+LIKE_THE_SMALLEST = 1.1
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,31 @@ class Rung:
         """p95 / p50."""
         return self.latency.p95_ms / self.latency.p50_ms
 
+    @property
+    def name(self) -> str:
+        """For people: `teacher, int8`."""
+        mixed = f", {len(self.kept)} products in fp32" if self.kept else ""
+        return ROW_NAMES[self.precision] + mixed
+
 
 @dataclass(frozen=True)
 class Ladder:
-    """All rungs, the least invasive first."""
+    """All rungs.
+
+    Attributes:
+        rungs: The least invasive first; behind a precision that loses too much, the same with products put back.
+        small: There is a limit on the size, so students run in a precision of the fewest bytes.
+    """
 
     rungs: tuple[Rung, ...]
+    small: bool = False
 
     @property
     def fastest(self) -> Rung:
-        """The rung with the lowest median: its precision and options are searched in."""
-        return min(self.rungs, key=lambda rung: rung.latency.p50_ms)
+        """The rung with the lowest median: all products of a student run in its precision, with its options."""
+        pure = [rung for rung in self.rungs if not rung.kept]
+        most = LIKE_THE_SMALLEST * min(rung.size_bytes for rung in pure) if self.small else math.inf
+        return min((rung for rung in pure if rung.size_bytes <= most), key=lambda rung: rung.latency.p50_ms)
 
 
 @dataclass(frozen=True)
@@ -199,11 +217,13 @@ class Comparison:
         rows: Of the closing table: the teacher as users know it.
         lengths: The engine on rows of the evaluation data as long as they are.
         batches: The engine on several rows at once.
+        notes: Why no more was done to the teacher than was.
     """
 
     rows: tuple[Row, ...]
     lengths: tuple[LengthLatency, ...] = ()
     batches: tuple[BatchLatency, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def check_prepared(prepared: Prepared) -> Prepared:
@@ -214,9 +234,10 @@ def check_prepared(prepared: Prepared) -> Prepared:
 
 
 def check_ladder(ladder: Ladder) -> Ladder:
-    """Border check: at least one rung, no precision twice."""
-    if not ladder.rungs or len({rung.precision for rung in ladder.rungs}) != len(ladder.rungs):
-        raise BorderError(f"expected one rung per precision, got {[str(rung.precision) for rung in ladder.rungs]}")
+    """Border check: at least one rung, no precision twice, but for one with products put back."""
+    names = [f"{rung.precision}{', mixed' if rung.kept else ''}" for rung in ladder.rungs]
+    if all(rung.kept for rung in ladder.rungs) or len(set(names)) != len(names):
+        raise BorderError(f"expected one rung per precision, got {names}")
     return ladder
 
 

@@ -88,7 +88,7 @@ def verdict_line(report: Report) -> str:
     check = report.verification
     words = ", ".join(check.reasons)
     outcome = "every promise is kept" if check.verdict is Verdict.MET else words
-    return f"{check.verdict}: {outcome}. Shipped: {report.chosen}, {report.precision}, {_widths(report)}"
+    return f"{check.verdict}: {outcome}. Shipped: {report.chosen}, {report.precision_in_words}, {_widths(report)}"
 
 
 def _widths(report: Report) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes.samples import Samples
 
@@ -63,8 +64,8 @@ class Device(Protocol):
     def runtime_of(self, options: CompileOptions) -> str:
         """Name and version of what runs a graph that is compiled in this way."""
 
-    def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
-        """The compile options worth measuring."""
+    def option_variants(self, threads: int, precision: Precision | None = None) -> tuple[CompileOptions, ...]:
+        """The compile options worth measuring of a graph in a precision, or in any."""
 
     def compile(self, model: bytes | Path, options: CompileOptions) -> Engine:
         """A serialised ONNX model, or the path of one, compiled and ready.

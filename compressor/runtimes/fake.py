@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
 from compressor.runtimes.base import Feeds
@@ -106,8 +107,9 @@ class FakeDevice:
         del options
         return self.runtime
 
-    def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
+    def option_variants(self, threads: int, precision: Precision | None = None) -> tuple[CompileOptions, ...]:
         """See `Device`."""
+        del precision
         return (CompileOptions(threads),)
 
     def compile(self, model: bytes | Path, options: CompileOptions) -> FakeEngine:

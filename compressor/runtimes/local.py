@@ -4,8 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cached_property
-from importlib.util import find_spec
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from compressor.errors import UnavailableError
 from compressor.profiles import check_threads, fingerprint, last_level_cache_bytes, usable_threads
+from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
 from compressor.runtimes.base import Clock, Engine, Feeds
@@ -75,16 +75,18 @@ class LocalDevice:
     @property
     def static(self) -> bool:
         """See `Device`."""
-        return find_spec(OPENVINO) is not None
+        return _has_openvino()
 
     def runtime_of(self, options: CompileOptions) -> str:
         """See `Device`."""
         return _openvino().RUNTIME if options.runtime == OPENVINO else self.runtime
 
-    def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
-        """See `Device`."""
-        fused = (CompileOptions(threads, runtime=OPENVINO),) if find_spec(OPENVINO) else ()
-        return (*onnxruntime_cpu.option_variants(threads), *fused)
+    def option_variants(self, threads: int, precision: Precision | None = None) -> tuple[CompileOptions, ...]:
+        """See `Device`; OpenVINO has no kernels for products that are quantised at run time."""
+        plain = onnxruntime_cpu.option_variants(threads)
+        if precision is Precision.INT8 or not _has_openvino():
+            return plain
+        return (*plain, CompileOptions(threads, runtime=OPENVINO))
 
     def compile(self, model: bytes | Path, options: CompileOptions) -> Engine:
         """See `Device`."""
@@ -117,16 +119,26 @@ class LocalDevice:
         return fresh_processes(WORKER, spec, feeds, processes=processes)
 
 
+@cache
+def _has_openvino() -> bool:
+    """It is installed, and can be loaded."""
+    try:
+        _openvino()
+    except UnavailableError:
+        return False
+    return True
+
+
 def _openvino() -> ModuleType:
     """The adapter, which is imported only where it is used.
 
     Raises:
-        UnavailableError: The runtime is not installed.
+        UnavailableError: The runtime is not installed, or its libraries cannot be loaded.
     """
     try:
         from compressor.runtimes import openvino_cpu
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise UnavailableError(
-            "this engine runs in OpenVINO, which is not installed: pip install 'compressor[openvino]'"
+            f"this engine runs in OpenVINO, which cannot be loaded ({error}): pip install 'compressor[openvino]'"
         ) from error
     return openvino_cpu

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compressor.errors import InfeasibleError
+from compressor.errors import InfeasibleError, TooLargeError
 from compressor.latency import recalibrated
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.search.base import Searcher, SearchProblem, Solution
@@ -73,15 +73,15 @@ def solve(problem: SearchProblem, search: Searcher, *, limit_ms: float, tail: fl
 
     Raises:
         InfeasibleError: Nothing is predicted to keep it.
+        TooLargeError: What is, has too many bytes.
     """
     per_us = tail * problem.table.calibration.scale / USED_TARGET / 1e3  # planned milliseconds per microsecond of it
     planned = replace(problem, limit_us=limit_ms / per_us)
     try:
         return search_within(planned, search)
+    except TooLargeError:  # about bytes: no other latency helps
+        raise
     except InfeasibleError as error:
-        in_time = error.nearest_ms * 1e3 <= planned.limit_us * (1 + 1e-9)
-        if in_time and problem.most_bytes < math.inf:
-            raise _too_large(problem.most_bytes, limit_ms, error.cost) from error
         raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
 
 
@@ -138,15 +138,6 @@ def _no_architecture(limit_ms: float, nearest_ms: float, cost: str) -> Infeasibl
         f"no architecture is predicted to keep {limit_ms:.4g} ms here; the cheapest one needs about "
         f"{nearest_ms:.4g} ms",
         nearest_ms=nearest_ms,
-        cost=cost,
-    )
-
-
-def _too_large(most_bytes: float, limit_ms: float, cost: str) -> InfeasibleError:
-    return InfeasibleError(
-        f"no architecture of at most {most_bytes / 1e6:.3g} MB of weights in its layers is predicted to keep "
-        f"{limit_ms:.4g} ms here",
-        nearest_ms=limit_ms,
         cost=cost,
     )
 

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.encoder import AGGREGATIONS, IDENTITY, NONE
-from compressor.errors import InfeasibleError
+from compressor.errors import InfeasibleError, TooLargeError
 from compressor.records.cells import Cells, Edge, Node, read_nodes
+from compressor.records.units import format_bytes
 from compressor.search.base import SearchProblem, Solution
 from compressor.search.cell_prices import CellPrices, Price
 from compressor.search.supernet import NAMES, edges_of
@@ -166,7 +167,8 @@ def cheapest_stack(problem: SearchProblem, *, stacked: int = 1) -> Solution:
         stacked: Cells.
 
     Raises:
-        InfeasibleError: Not even this is within the limits.
+        InfeasibleError: Not even this is within the limit on time.
+        TooLargeError: It is, and has too many bytes.
     """
     prices, cell = CellPrices(problem), ((Edge(0, IDENTITY),),)
     names: tuple[str | None, ...] = (None,) if problem.source.per_token else tuple(AGGREGATIONS)
@@ -176,7 +178,7 @@ def cheapest_stack(problem: SearchProblem, *, stacked: int = 1) -> Solution:
     if not fast:
         raise _too_slow(problem, min(price.us for price, _ in every) / 1e3)
     if not small:
-        raise _too_large(problem)
+        raise _too_large(problem, min(price.size for price, _ in fast))
     price, cells = min(small, key=lambda pair: pair[0].us)
     return Solution((), price.us, 0.0, cells)
 
@@ -195,12 +197,12 @@ def _too_slow(problem: SearchProblem, nearest_ms: float) -> InfeasibleError:
     )
 
 
-def _too_large(problem: SearchProblem) -> InfeasibleError:
-    return InfeasibleError(
-        f"no stack of cells has at most {problem.most_bytes / 1e6:.3g} MB of weights and runs within "
-        f"{problem.limit_us / 1e3:.4g} ms",
-        nearest_ms=problem.limit_us / 1e3,
-        cost="a larger --max-size",
+def _too_large(problem: SearchProblem, smallest: float) -> TooLargeError:
+    return TooLargeError(
+        f"no stack of cells within {problem.limit_us / 1e3:.4g} ms is small enough: it has at least "
+        f"{format_bytes(round(smallest))} of weights, and there is room for "
+        f"{format_bytes(max(0, round(problem.most_bytes)))}",
+        missing_bytes=round(smallest - problem.most_bytes),
     )
 
 

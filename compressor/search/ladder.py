@@ -14,6 +14,7 @@ from compressor.errors import UnavailableError
 from compressor.records.architecture import Precision
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget
+from compressor.records.results import TOLERANCE
 from compressor.records.stages import Rung
 from compressor.runtimes.base import Device, Feeds
 from compressor.runtimes.samples import all_times
@@ -22,32 +23,34 @@ from compressor.runtimes.timing import engine_subject, time_interleaved
 
 OPTIONS_SECONDS = 1.0
 RUNG_SECONDS = 2.0
+COMPARED = 8  # inputs on which options have to give the same answers
 # Below this share two variants are the same graph and noise; a choice between them would only fork the caches.
 CLEARLY_FASTER = 0.02
-# Of the largest answer; graphs that are read wrongly are off by far more.
-ALIKE = 0.1
 # A rung that the quick measurement puts this close to the limit would only fail the real one.
 LIMIT_MARGIN = 0.97
 
 
-def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], threads: int) -> CompileOptions:
+def fastest_options(
+    device: Device, model: bytes, feeds: Sequence[Feeds], threads: int, precision: Precision
+) -> CompileOptions:
     """The compile options with the lowest median, timed in turn; the first ones, unless others are clearly faster.
 
-    Options with which the graph cannot be compiled, or answers something else, are left out.
+    Options with which the graph cannot be compiled, or answers what its export would refuse, are left out.
     """
-    variants = device.option_variants(threads)
+    variants = device.option_variants(threads, precision)
     if len(variants) == 1:
         return variants[0]
-    subjects, answers = {}, list[NDArray[np.float32]]()
+    subjects, expected = {}, list[NDArray[np.float32]]()
     for i, options in enumerate(variants):
         try:
             engine = device.compile(model, options)
-            answers.append(engine.run(feeds[0]))
+            answers = [engine.run({name: each[name] for name in engine.inputs}) for each in feeds[:COMPARED]]
         except UnavailableError:  # not every runtime reads every graph; the first one must
             if i == 0:
                 raise
             continue
-        if _alike(answers[0], answers[-1]):
+        expected = expected or answers
+        if all(_alike(a, b, TOLERANCE[precision]) for a, b in zip(expected, answers, strict=True)):
             subjects[str(i)] = engine_subject(engine, feeds)
     timings = time_interleaved(
         subjects, clock=device.clock, seconds=OPTIONS_SECONDS, yardstick=device.yardstick, threads=threads
@@ -57,11 +60,16 @@ def fastest_options(device: Device, model: bytes, feeds: Sequence[Feeds], thread
     return variants[fastest if clear else 0]
 
 
-def _alike(expected: NDArray[np.float32], found: NDArray[np.float32]) -> bool:
-    """Up to rounding, which in int8 moves single values by whole steps."""
-    return expected.shape == found.shape and bool(
-        np.allclose(expected, found, rtol=0, atol=ALIKE * max(1.0, float(np.abs(expected).max())))
-    )
+def one_per_runtime(device: Device, threads: int, precision: Precision) -> tuple[CompileOptions, ...]:
+    """The first options of each runtime, for a short look at how fast something can be."""
+    first: dict[str, CompileOptions] = {}
+    for options in device.option_variants(threads, precision):
+        first.setdefault(options.runtime, options)
+    return tuple(first.values())
+
+
+def _alike(expected: NDArray[np.float32], found: NDArray[np.float32], tolerance: float) -> bool:
+    return expected.shape == found.shape and bool(np.allclose(expected, found, rtol=0, atol=tolerance))
 
 
 def fresh_latency(
@@ -107,7 +115,7 @@ def climb(
     """
     rungs = []
     for precision, model in models.items():
-        options = fastest_options(device, model, feeds, threads)
+        options = fastest_options(device, model, feeds, threads, precision)
         latency, samples = fresh_latency(device, model, feeds, options, folder, seconds=RUNG_SECONDS)
         drop = drop_of(precision, options)
         rungs.append(

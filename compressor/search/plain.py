@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from compressor.errors import InfeasibleError
+from compressor.errors import InfeasibleError, TooLargeError
 from compressor.latency import operations
 from compressor.records.architecture import Layer
 from compressor.records.score import LayerScore
+from compressor.records.units import format_bytes
 from compressor.search.base import SearchProblem, Solution
 from compressor.search.exact import cheapest_us
 
@@ -76,21 +77,33 @@ def evenly_spaced(layers: int, depth: int) -> tuple[int, ...]:
 
 
 def _best(problem: SearchProblem, solutions: Iterator[Solution]) -> Solution:
-    fitting = [solution for solution in solutions if _fits(problem, solution)]
-    if not fitting:
+    fast = [solution for solution in solutions if solution.cost_us <= problem.limit_us]
+    if not fast:
         raise InfeasibleError(
             f"no plain architecture runs within {problem.limit_us / 1e3:.4g} ms here",
             nearest_ms=cheapest_us(problem) / 1e3,
             cost="nearly everything that the teacher knows",
         )
+    fitting = [solution for solution in fast if _beyond(problem, solution) <= 0]
+    if not fitting:
+        missing = round(min(_beyond(problem, solution) for solution in fast))
+        raise TooLargeError(
+            f"no plain architecture within {problem.limit_us / 1e3:.4g} ms is small enough: the smallest has "
+            f"{format_bytes(missing)} of weights too many",
+            missing_bytes=missing,
+        )
     return min(fitting, key=lambda solution: solution.damage)
 
 
 def _fits(problem: SearchProblem, solution: Solution) -> bool:
-    within = solution.cost_us <= problem.limit_us
-    return within and (
-        problem.most_bytes == math.inf or problem.layer_bytes(problem.shape_of(solution)) <= problem.most_bytes
-    )
+    return solution.cost_us <= problem.limit_us and _beyond(problem, solution) <= 0
+
+
+def _beyond(problem: SearchProblem, solution: Solution) -> float:
+    """Bytes of weights beyond the limit on them; negative within it."""
+    if problem.most_bytes == math.inf:
+        return -math.inf
+    return problem.layer_bytes(problem.shape_of(solution)) - problem.most_bytes
 
 
 def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution]:

@@ -8,7 +8,8 @@ damage against bytes; with a dozen sub-layers of a dozen levels the hull is dens
 import math
 from dataclasses import replace
 
-from compressor.errors import InfeasibleError
+from compressor.errors import TooLargeError
+from compressor.records.units import format_bytes
 from compressor.search.base import Searcher, SearchProblem, Solution
 from compressor.search.caching import search_cached
 from compressor.search.plain import solution_of
@@ -21,24 +22,27 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
     """The best solution within the limits on cost and on bytes.
 
     Raises:
-        InfeasibleError: There is none.
+        InfeasibleError: Nothing is within the limit on cost.
+        TooLargeError: What is, has too many bytes.
     """
     found = search_cached(problem, search)
     if problem.layer_bytes(problem.shape_of(found)) <= problem.most_bytes:
         return found
-    price = max(found.damage, 1e-9) / problem.layer_bytes(problem.shape_of(found))
-    best = None
+    smallest = problem.layer_bytes(problem.shape_of(found))
+    price, best = max(found.damage, 1e-9) / max(1, smallest), None
     for _ in range(DOUBLINGS):
+        found = search_cached(replace(problem, byte_price=price), search)
+        smallest = min(smallest, problem.layer_bytes(problem.shape_of(found)))
         best = _at(problem, search, price)
         if best is not None:
             break
         price *= 2
     if best is None:
-        raise InfeasibleError(
-            f"no architecture has at most {problem.most_bytes / 1e6:.3g} MB of weights in its layers and runs within "
-            f"{problem.limit_us / 1e3:.4g} ms",
-            nearest_ms=problem.limit_us / 1e3,
-            cost="a larger --max-size",
+        room = max(0, round(problem.most_bytes))
+        raise TooLargeError(
+            f"no architecture within {problem.limit_us / 1e3:.4g} ms is small enough: its layers have at least "
+            f"{format_bytes(smallest)} of weights, and there is room for {format_bytes(room)}",
+            missing_bytes=round(smallest - problem.most_bytes),
         )
     low, high = price / 2, price
     for _ in range(HALVINGS):

@@ -47,13 +47,14 @@ def model_outputs(
         options: Compile options; their threads are replaced.
         tokens: Untruncated rows.
         precision: int8 is run one row at a time, without padding, since the ranges of run-time quantisation depend on
-            what shares the batch; the others in batches, whose padding changes nothing.
+            what shares the batch; so is an engine that is compiled for certain shapes, since a batch would run in
+            another one. The others in batches, whose padding changes nothing.
         threads: Used here: they change how long it takes, not what comes out.
         pad_id: Token id of padding.
         progress: Called with the share that is done.
     """
     engine = device.compile(model, replace(options, threads=threads))
-    batch_tokens = 0 if precision is Precision.INT8 else BATCH_TOKENS
+    batch_tokens = 0 if precision is Precision.INT8 or options.shapes else BATCH_TOKENS
     return engine_outputs(engine, tokens, pad_id=pad_id, batch_tokens=batch_tokens, progress=progress)
 
 

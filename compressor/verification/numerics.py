@@ -5,7 +5,7 @@
 
 Both run the same weights in the same precision; what is left is the order of float additions. One quantised value that
 rounds the other way moves a logit by about 1e-3 of its range, so a re-run of an int8 engine on another machine has the
-looser tolerance of `TOLERANCE`.
+looser `TOLERANCE`.
 """
 
 import numpy as np
@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 
 from compressor.records.architecture import Precision
 from compressor.records.promise import Verdict
-from compressor.records.results import NumericsResult
+from compressor.records.results import TOLERANCE, NumericsResult
 
-# Largest difference of a logit from the recorded one. fp32: a hundred times what random masked batches showed in the
-# contract tests. int8: other kernels round at other places; well below what moves the accuracy of a classifier.
-TOLERANCE = {Precision.FP32: 1e-3, Precision.INT8: 0.25, Precision.INT8_STATIC: 0.25}
 EMITTED_TOLERANCE = 1e-3
 
 Logits = NDArray[np.float32]

@@ -23,8 +23,13 @@ class Cutter:
         self._inputs = {value.name: value for value in model.graph.input}
         self._makers = {output: node for node in model.graph.node for output in node.output}
 
-    def cut(self, read: str | None, output: str) -> bytes:
+    def cut(self, read: str | None, output: str, *, ids: bool = False) -> bytes:
         """The part of the graph that leads from hidden states, or from the inputs, to another tensor.
+
+        Args:
+            read: Where it begins; None = at the inputs.
+            output: Where it ends.
+            ids: What is read are token ids or places, int64 of any shape, and no hidden states.
 
         Raises:
             BorderError: The graph has no such tensor.
@@ -42,8 +47,9 @@ class Cutter:
             waiting += [each for each in node.input if each not in names]
             names.update(node.input)
         declared = [value for name, value in self._inputs.items() if name in names]
-        if read is not None and read in names:
-            declared.append(helper.make_tensor_value_info(read, TensorProto.FLOAT, [None] * RANK))
+        if read is not None and read in names and read not in {*self._inputs, *self._constants}:
+            kind, rank = (TensorProto.INT64, None) if ids else (TensorProto.FLOAT, [None] * RANK)
+            declared.append(helper.make_tensor_value_info(read, kind, rank))
         graph = helper.make_graph(
             [node for node in self._model.graph.node if node.output[0] in nodes],
             "block",

@@ -100,7 +100,8 @@ def test_options_are_chosen_per_precision_by_timing_the_whole_teacher(
 
     seen: list[tuple[int, int]] = []
 
-    def fastest(device: Any, model: bytes, feeds: Any, threads: int) -> CompileOptions:
+    def fastest(device: Any, model: bytes, feeds: Any, threads: int, precision: Precision) -> CompileOptions:
+        assert (precision is Precision.INT8) == (b"MatMulInteger" in model)
         engine = device.compile(model, CompileOptions(threads))
         assert engine.run(feeds[0]).shape == (2, tiny.SHAPE.classes)
         seen.append((feeds[0]["input_ids"].shape, b"MatMulInteger" in model))
@@ -232,7 +233,7 @@ def test_without_a_teacher_it_is_minilm_and_the_usual_lengths(
     cli: Any, fake_target: Path, measured: list[TableConditions], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        profiling, "fastest_options", lambda device, model, feeds, threads: device.option_variants(1)[0]
+        profiling, "fastest_options", lambda device, model, feeds, threads, precision: device.option_variants(1)[0]
     )
     assert cli("profile", "--target", fake_target, "--precision", "fp32").code == 0
     assert [c.workload.sequence_length for c in measured] == [16, 32, 64, 128]

@@ -14,9 +14,16 @@ from compressor.errors import BorderError, InputError, UnavailableError
 from compressor.latency import METHOD
 from compressor.latency.portable import check_export, export_tables, import_tables
 from compressor.records.architecture import Precision
+from compressor.records.latency import CompileOptions
 
 TABLES = tuple(made_up_table(conditions(precision=precision)) for precision in Precision)
 TODAY = datetime.date(2026, 11, 21)
+
+
+def here(options: CompileOptions) -> str:
+    """The runtime of this machine, however a graph is compiled."""
+    del options
+    return RUNTIME
 
 
 @pytest.fixture
@@ -26,9 +33,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_on_a_machine_of_the_same_fingerprint_the_tables_are_as_they_were(file: Path) -> None:
-    assert import_tables(file, MACHINE, RUNTIME) == TABLES
+    assert import_tables(file, MACHINE, here) == TABLES
     twin = replace(MACHINE, memory_bytes=1, operating_system="Linux 7.0")  # neither decides how fast it is
-    assert import_tables(file, twin, RUNTIME) == TABLES
+    assert import_tables(file, twin, here) == TABLES
 
 
 def test_the_file_says_its_schema_units_and_where_it_comes_from(file: Path) -> None:
@@ -56,7 +63,7 @@ def test_a_field_of_the_fingerprint_that_differs_is_named(file: Path, field: str
     with pytest.raises(
         InputError, match=rf"--import: the tables in .*tables\.json do not hold here: {message}\. Leave"
     ):
-        import_tables(file, other, RUNTIME)
+        import_tables(file, other, here)
 
 
 def test_all_differences_are_named_at_once(file: Path) -> None:
@@ -64,13 +71,13 @@ def test_all_differences_are_named_at_once(file: Path) -> None:
     with pytest.raises(
         InputError, match=r"usable_cores 1 here.*; governor None here.*; runtime 'fake 2' here, 'fake 1'"
     ):
-        import_tables(file, other, "fake 2")
+        import_tables(file, other, lambda options: "fake 2")
 
 
 def test_another_measuring_method_is_named(file: Path) -> None:
     changed(file, lambda document: document.update(method=document["method"] - 1))
     with pytest.raises(InputError, match=f"measuring method '{METHOD}' here, '{METHOD - 1}' in the file"):
-        import_tables(file, MACHINE, RUNTIME)
+        import_tables(file, MACHINE, here)
 
 
 def changed(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -118,19 +125,19 @@ def test_a_file_that_is_not_whole_is_refused(
 ) -> None:
     changed(file, change)
     with pytest.raises(InputError, match=rf"--import: .*tables\.json.*{message}"):
-        import_tables(file, MACHINE, RUNTIME)
+        import_tables(file, MACHINE, here)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2, 100, 5000])
 def test_a_file_that_was_cut_off_is_refused(file: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(InputError, match=r"--import: .*tables\.json is not JSON .*was it cut off"):
-        import_tables(file, MACHINE, RUNTIME)
+        import_tables(file, MACHINE, here)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--import: .*cannot read .*gone\.json: No such file"):
-        import_tables(tmp_path / "gone.json", MACHINE, RUNTIME)
+        import_tables(tmp_path / "gone.json", MACHINE, here)
 
 
 def test_an_estimated_table_is_not_exported(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline_runs import DAMAGING, TIGHT, Ask, Run, Times, Whole, run_folder
 from tiny import Watcher, write_profile
 
-from compressor.errors import ExitCode, InfeasibleError, InputError, UnavailableError
+from compressor.errors import ExitCode, InfeasibleError, InputError, TooLargeError, UnavailableError
 from compressor.export import ENGINE, EVALUATION, EVIDENCE, MANIFEST, MODEL, PAGE, REPORT, EvaluationData
 from compressor.pipeline import STAGES, StoppedError, finishing, workbench
 from compressor.records.architecture import Layer, Precision
@@ -118,7 +118,7 @@ def test_a_rung_that_is_too_big_is_not_tried(ask: Ask, run: Run, teacher_ms: Tim
 
 def test_a_size_that_nothing_keeps_is_refused_at_once(ask: Ask, run: Run, teacher_ms: Times) -> None:
     watcher = Watcher()
-    with pytest.raises(InputError, match=r"--max-size .* cannot be kept: the smallest student"):
+    with pytest.raises(TooLargeError, match=r"--max-size .* cannot be kept: the smallest student"):
         run(ask(1.2 * teacher_ms[Precision.FP32], max_size_bytes=10), watcher=watcher)
     assert watcher.begun == ["prepare"]
 

@@ -9,13 +9,14 @@ import pytest
 from pipeline_runs import Ask, Run, Times
 from tiny import Watcher
 
-from compressor.errors import ExitCode
-from compressor.pipeline.trimming import trim_words
+from compressor.errors import ExitCode, InputError
+from compressor.pipeline.trimming import trim_words, with_words
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Precision
 from compressor.space import factorising
 from compressor.tasks import TextTokenizer
 from compressor.teachers import load_teacher
+from compressor.teachers.saving import save_teacher
 
 
 @pytest.fixture
@@ -75,3 +76,66 @@ def test_with_room_for_all_words_nothing_is_trimmed(ask: Ask, tmp_path: Path) ->
         bench = Workbench(ask(5.0, max_size_bytes=size), cache=tmp_path, observer=Watcher())
         trim_words(bench)
         assert bench.trimmed_from is None
+
+
+MARKS = ("@USER", "HTTPURL")
+FLAGS = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+
+
+def marked(source: Path, folder: Path, *, rows: int) -> Path:
+    """A teacher whose tokenizer has two more tokens, and whose word table has that many more rows."""
+    teacher = load_teacher(source)
+    words = teacher.encoder.architecture.vocabulary
+    encoder = with_words(teacher.encoder, np.concatenate([np.arange(words), np.arange(5, 5 + rows)]))
+    config = {**teacher.config, "vocab_size": words + rows}
+    save_teacher(encoder, teacher.family, config, teacher.label_names, tokenizer=source, folder=folder)
+    state = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    state["added_tokens"] += [{"id": words + i, "content": mark, **FLAGS} for i, mark in enumerate(MARKS)]
+    (folder / "tokenizer.json").write_text(json.dumps(state), encoding="utf-8")
+    known = state["model"]["vocab"]
+    (folder / "vocab.txt").write_text("\n".join(sorted(known, key=known.__getitem__)) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.usefixtures("no_room")
+def test_tokens_that_a_user_added_stay(ask: Ask, rare: Path, tmp_path: Path) -> None:
+    request = ask(5.0, max_size_bytes=10_000_000)
+    teacher = marked(Path(request.teacher), tmp_path / "marked", rows=2)
+    request = replace(request, teacher=str(teacher), data=str(rare))
+    bench = Workbench(request, cache=tmp_path / "cache", observer=Watcher())
+    trim_words(bench)
+    assert bench.trimmed_from == teacher
+    words = bench.canonical.architecture.vocabulary
+    tokens = TextTokenizer(bench.teacher.folder).encode([("@USER was at HTTPURL",)], max_length=32)
+    assert [token for token in tokens.ids.tolist() if token >= words - 2] == [words - 2, words - 1]
+    lines = (bench.teacher.folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(set(lines)) == words - 2
+
+
+@pytest.mark.usefixtures("no_room")
+def test_tokens_that_the_teacher_has_no_vector_for_are_refused(ask: Ask, rare: Path, tmp_path: Path) -> None:
+    request = ask(5.0, max_size_bytes=10_000_000)
+    teacher = marked(Path(request.teacher), tmp_path / "marked", rows=0)
+    request = replace(request, teacher=str(teacher), data=str(rare))
+    with pytest.raises(InputError, match=r"expected tokens of the teacher's \d+ words, found '@USER' beyond them"):
+        trim_words(Workbench(request, cache=tmp_path / "cache", observer=Watcher()))
+
+
+@pytest.mark.usefixtures("no_room")
+def test_another_tokenizer_has_a_teacher_of_its_own(ask: Ask, rare: Path, tmp_path: Path) -> None:
+    """The trimmed teacher is kept by what it was made for."""
+    request = replace(ask(5.0, max_size_bytes=10_000_000), data=str(rare))
+    folders = []
+    for name in ("one", "two"):
+        copy = tmp_path / name
+        copy.mkdir()
+        for file in Path(request.teacher).iterdir():
+            (copy / file.name).write_bytes(file.read_bytes())
+    state = json.loads((tmp_path / "two" / "tokenizer.json").read_text(encoding="utf-8"))
+    state["normalizer"] = None
+    (tmp_path / "two" / "tokenizer.json").write_text(json.dumps(state), encoding="utf-8")
+    for name in ("one", "two"):
+        bench = Workbench(replace(request, teacher=str(tmp_path / name)), cache=tmp_path / "cache", observer=Watcher())
+        trim_words(bench)
+        folders.append(bench.teacher.folder)
+    assert folders[0] != folders[1]

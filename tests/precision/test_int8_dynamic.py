@@ -1,10 +1,12 @@
 """The arithmetic of dynamic int8 against the documented formula, in exact integers."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+from made_up_tables import MACHINE
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -12,7 +14,14 @@ from tiny_models import onnx_logits, random_encoder, tiny
 
 from compressor.encoder import FLOAT, INT64, GraphBuilder
 from compressor.precision import int8_dynamic
-from compressor.precision.int8_weights import LEAST_ROWS, LEVELS, quantise_table, quantise_weight
+from compressor.precision.int8_weights import (
+    LEAST_ROWS,
+    LEVELS,
+    REDUCED_LEVELS,
+    quantise_table,
+    quantise_weight,
+    weight_levels,
+)
 
 F32 = NDArray[np.float32]
 
@@ -75,6 +84,29 @@ def test_a_weight_is_off_by_at_most_half_a_step() -> None:
     assert (values.dtype, scale.dtype, scale.shape) == (np.int8, np.float32, (30,))
     assert (abs(values.astype(np.float64) * scale - weight) <= scale * 0.5001).all()  # rounding of the scale itself
     assert (abs(values.astype(np.int64)).max(axis=0) == LEVELS).all()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "flags", "expected"),
+    [
+        ("x86_64", ("avx2", "avx512f"), REDUCED_LEVELS),
+        ("x86_64", ("avx2", "avx512_vnni"), LEVELS),
+        ("x86_64", ("avx2", "avx_vnni"), LEVELS),
+        ("aarch64", ("asimd",), LEVELS),
+    ],
+)
+def test_weights_have_as_many_levels_as_the_cpu_can_add(
+    architecture: str, flags: tuple[str, ...], expected: int
+) -> None:
+    assert weight_levels(replace(MACHINE, architecture=architecture, flags=flags)) == expected
+
+
+def test_two_products_of_fewer_levels_fit_into_an_int16() -> None:
+    weight = random(7, 40, 30)
+    values, scale = quantise_weight(weight, REDUCED_LEVELS)
+    assert abs(values.astype(np.int64)).max() == REDUCED_LEVELS
+    assert 2 * 255 * REDUCED_LEVELS < 2**15 < 2 * 255 * LEVELS
+    assert (abs(values.astype(np.float64) * scale - weight) <= scale * 0.5001).all()
 
 
 def test_quantising_is_symmetric() -> None:

@@ -1,9 +1,13 @@
 """OpenVINO as a runtime: any shape, named shapes, and inputs that are padded up to them."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from tiny_models import masked_batch, random_encoder, tiny, torch_logits
 
 from compressor.errors import UnavailableError
@@ -42,6 +46,41 @@ def test_batches_of_another_size_are_run_as_they_are() -> None:
     engine = LocalDevice().compile(encoder.emit().SerializeToString(), NAMED)
     batch = masked_batch(encoder.architecture)
     np.testing.assert_allclose(engine.run(batch), torch_logits(encoder, batch), rtol=0, atol=1e-5)
+
+
+def test_what_fills_an_input_up_is_padding() -> None:
+    """A model that looks for the last token that is none, as GPT-2 does, would answer for the filling otherwise."""
+    ids = helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["batch", "length"])
+    logits = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 1])
+    nodes = [
+        helper.make_node("Equal", ["input_ids", "padding"], ["padded"]),
+        helper.make_node("Cast", ["padded"], ["counted"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["counted", "axes"], ["logits"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array(7, dtype=np.int64), "padding"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "axes"),
+    ]
+    graph = helper.make_graph(nodes, "padded", [ids], [logits], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    engine = LocalDevice().compile(model.SerializeToString(), replace(NAMED, pad_id=7))
+    assert engine.run({"input_ids": np.full((1, 3), 5, dtype=np.int64)}).tolist() == [[1.0]]
+    assert engine.run({"input_ids": np.full((1, 5), 5, dtype=np.int64)}).tolist() == [[3.0]]
+
+
+def test_runs_from_many_threads_do_not_mix() -> None:
+    encoder = random_encoder(SHAPES["first token"])
+    engine = LocalDevice().compile(encoder.emit().SerializeToString(), NAMED)
+    batches = [masked_batch(encoder.architecture, (4,), seed=seed) for seed in range(8)]
+    expected = [torch_logits(encoder, batch) for batch in batches]
+
+    def ask(number: int) -> float:
+        batch = batches[number % 8]
+        found = engine.run({name: batch[name] for name in engine.inputs})
+        return float(np.abs(found - expected[number % 8]).max())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert max(pool.map(ask, range(400))) < 1e-5
 
 
 def test_an_answer_is_not_written_over_by_the_next() -> None:

@@ -30,7 +30,7 @@ class Choosy(FakeDevice):
         super().__init__(noise=noise)
         self.surcharge_ns = surcharge_ns
 
-    def option_variants(self, threads: int) -> tuple[CompileOptions, ...]:
+    def option_variants(self, threads: int, precision: Precision | None = None) -> tuple[CompileOptions, ...]:
         return tuple(CompileOptions(threads, fusions) for fusions in self.surcharge_ns)
 
     def compile(self, model: bytes | Path, options: CompileOptions) -> FakeEngine:
@@ -48,17 +48,18 @@ class Choosy(FakeDevice):
 @pytest.mark.parametrize("fast", [(), ("A",), ("A", "B")])
 def test_the_fastest_options_are_chosen_wherever_they_stand(fast: tuple[str, ...]) -> None:
     surcharges = {fusions: 3e3 * (fusions != fast) for fusions in ((), ("A",), ("A", "B"))}
-    assert fastest_options(Choosy(surcharges, noise=0.02), model(), FEEDS, 1) == CompileOptions(1, fast)
+    device = Choosy(surcharges, noise=0.02)
+    assert fastest_options(device, model(), FEEDS, 1, Precision.FP32) == CompileOptions(1, fast)
 
 
 def test_a_difference_like_noise_is_no_choice() -> None:
     surcharges = {(): 300.0, ("A",): 0.0}  # of some 60 microseconds
-    assert fastest_options(Choosy(surcharges), model(), FEEDS, 1) == PLAIN
+    assert fastest_options(Choosy(surcharges), model(), FEEDS, 1, Precision.FP32) == PLAIN
 
 
 def test_a_device_without_a_choice_is_not_timed() -> None:
     device = FakeDevice()
-    assert fastest_options(device, model(), FEEDS, 1) == PLAIN
+    assert fastest_options(device, model(), FEEDS, 1, Precision.FP32) == PLAIN
     assert device.clock() == 0
 
 

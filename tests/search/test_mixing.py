@@ -2,7 +2,7 @@
 
 import pytest
 
-from compressor.search.mixing import groups_of, put_back
+from compressor.search.mixing import MOST_GROUPS, groups_of, put_back
 
 SIZES = {
     "layer0.attention.qkv.product": 300,
@@ -59,6 +59,47 @@ def test_the_most_harmful_per_weight_go_back_first_and_no_more_than_needed(most:
 
 def test_where_nothing_helps_there_is_no_set() -> None:
     assert put_back(SIZES, harm, lambda kept: 5.0, most_points=1.0) is None
+
+
+def test_what_a_later_group_made_needless_is_taken_out_again() -> None:
+    """The first group helps most by itself, but the second does what it does."""
+
+    def drop(kept: frozenset[str]) -> float:
+        second = "layer0.attention.qkv.product" in kept
+        return 0.1 if second else 0.5 if "layer0.feed_forward.inner.product" in kept else 1.0
+
+    found = put_back(SIZES, harm, drop, most_points=0.2)
+    assert found == ("layer0.attention.qkv.product", "layer0.attention.output.product")
+
+
+def test_many_products_of_a_strange_graph_are_looked_at_together() -> None:
+    sizes = {f"/encoder/MatMul_{i}": 1 for i in range(100)}
+    groups = groups_of(sizes)
+    assert len(groups) == MOST_GROUPS
+    assert [name for names in groups.values() for name in names] == list(sizes)
+
+
+def test_without_time_only_what_was_looked_at_goes_back() -> None:
+    looks = iter([True, True, False, False, False, False])
+    found = put_back(SIZES, harm, harm, most_points=0.6, more=lambda: next(looks))
+    assert found == ("layer0.feed_forward.inner.product",)
+    assert put_back(SIZES, harm, harm, most_points=0.6, more=lambda: False) is None
+
+
+def test_the_smallest_set_is_found_by_bisection() -> None:
+    sizes = {f"layer{i}.attention.qkv.product": 1 for i in range(20)}
+    asked: list[int] = []
+
+    def drop(kept: frozenset[str]) -> float:
+        asked.append(len(kept))
+        return 20.0 - len(kept)
+
+    def divergence(kept: frozenset[str]) -> float:
+        return -float(sum(int(name.split(".")[0].removeprefix("layer")) for name in kept))
+
+    found = put_back(sizes, divergence, drop, most_points=9)
+    assert found == tuple(sizes)[9:]
+    assert len(asked) <= 1 + 5 + 10  # the largest, the bisection, one look at each of those behind the last
 
 
 def test_every_group_is_looked_at_once_by_itself() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from search_problems import architectures, damage, fits, problem
 
-from compressor.errors import InfeasibleError
+from compressor.errors import InfeasibleError, TooLargeError
 from compressor.search import Searcher, SearchProblem, exact_search, get_searcher
 from compressor.search.exact import BINS
 from compressor.search.sizing import search_within
@@ -65,3 +65,15 @@ def test_plain_searches_keep_it_too(name: str) -> None:
 def test_no_room_at_all(name: str) -> None:
     with pytest.raises(InfeasibleError):
         search_within(weighing(problem(0), share=0.001), get_searcher(name))
+
+
+def test_too_large_is_not_too_slow() -> None:
+    with pytest.raises(TooLargeError, match="is small enough: its layers have at least") as caught:
+        search_within(weighing(problem(0), share=0.001), exact_search)
+    assert caught.value.missing_bytes > 0
+
+
+def test_a_limit_that_nothing_keeps_is_said_as_such() -> None:
+    with pytest.raises(InfeasibleError) as caught:
+        search_within(weighing(problem(0, limit_share=1e-6), share=1.0), exact_search)
+    assert not isinstance(caught.value, TooLargeError)

@@ -3,12 +3,14 @@
 import pytest
 from tiny_models import masked_batch, random_encoder, tiny
 
-from benchmarks.planted_faults import EMITTER, PASS
+from benchmarks.planted_faults import EMITTER, PASS, STATIC
 from compressor.encoder import Encoder
 from compressor.errors import BorderError
 from compressor.export.graphs import final_graph
 from compressor.pipeline.blocks import check_blocks, differences
-from compressor.precision.int8_weights import LEAST_ROWS
+from compressor.precision import Range, quantise
+from compressor.precision.int8_static import quantised_inputs
+from compressor.precision.int8_weights import LEAST_ROWS, LEVELS, REDUCED_LEVELS
 from compressor.records.architecture import Architecture, Precision
 from compressor.runtimes import Device, open_device
 from compressor.verification.quantised import check_int8
@@ -89,3 +91,23 @@ def test_a_fault_of_the_pass_is_found(device: Device, encoder: Encoder, name: st
     PASS[name](model)
     with pytest.raises(BorderError, match=r"layer0\.|word "):
         check_int8(model, fp32, device)
+
+
+@pytest.mark.parametrize("name", STATIC)
+def test_a_fault_of_the_pass_with_constant_ranges_is_found(device: Device, encoder: Encoder, name: str) -> None:
+    fp32 = final_graph(encoder, Precision.FP32)
+    places = enumerate(quantised_inputs(fp32))
+    ranges = {activation: Range(-4.0 - 0.1 * place, 3.0 + 0.2 * place) for place, activation in places}
+    model = quantise(encoder.emit(), Precision.INT8_STATIC, ranges).model
+    check_int8(model, fp32, device, ranges=ranges)
+    STATIC[name](model)
+    with pytest.raises(BorderError, match=r"layer0\."):
+        check_int8(model, fp32, device, ranges=ranges)
+
+
+def test_weights_of_fewer_levels_are_checked_as_such(device: Device, encoder: Encoder) -> None:
+    fp32 = final_graph(encoder, Precision.FP32)
+    model = quantise(encoder.emit(), Precision.INT8, levels=REDUCED_LEVELS).model
+    check_int8(model, fp32, device, levels=REDUCED_LEVELS)
+    with pytest.raises(BorderError, match="differs from its formula"):
+        check_int8(model, fp32, device, levels=LEVELS)

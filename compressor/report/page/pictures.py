@@ -73,7 +73,7 @@ def _shape(report: Report, evidence: Evidence) -> Picture | None:
         return _cell(shape.cells)
     return _picture(
         "What is left of the teacher",
-        f"Heads and neurons of each layer; all products in {report.precision}.",
+        f"Heads and neurons of each layer; all products in {report.precision_in_words}.",
         lambda: figures.shape(report),
         ("layer", "heads", "of", "neurons", "of"),
         _layer_rows(report),
@@ -141,7 +141,8 @@ def _shapes(report: Report, evidence: Evidence) -> Picture | None:
     return _picture(
         "Other lengths and batches",
         "Rows of the evaluation data in buckets of rising length, one at a time, as long as they are and padded to "
-        f"the longest of their bucket; batches at the promised length, {report.workload.sequence_length} tokens.",
+        f"the longest of their bucket; batches at the promised length, {report.workload.sequence_length} tokens."
+        + (" The engine itself fills inputs up to the next of its lengths." if report.options.shapes else ""),
         lambda: figures.shapes(evidence.lengths, evidence.batches),
         ("tokens or batch", "share of the rows, or rows/s", *LENGTHS_HEADER[2:]),
         _shape_rows(evidence),
