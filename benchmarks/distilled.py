@@ -181,7 +181,7 @@ def task_of(name: str) -> Task:
 
 @cache
 def answered(name: str) -> Answered:
-    """`sst2`, the pooled sentences and the teacher that is given; or another task, whose teacher is fine-tuned here."""
+    """`sst2`, whose teacher is given, in pooled sentences; or another task, whose teacher is fine-tuned here."""
     if name == "sst2":
         teacher, data, evaluation = TEACHER, pooled(SST2), "test"
     else:

@@ -8,8 +8,8 @@
 | methods | the students of the losses exported and verified; the searches' own | does everything work? |
 
 Teacher MiniLM-L6 for SST-2, 6,920 sentences, one thread, dev and test pooled; losses on MRPC too, whose teacher is
-fine-tuned here: no KD, vanilla KD and the best five of SST-2. The published order of losses is No KD < KD < PKD < ALP-KD
-< Annealing-KD.
+fine-tuned here: no KD, vanilla KD and the best five of SST-2. The published order of losses is No KD < KD < PKD <
+ALP-KD < Annealing-KD.
 
     python -m benchmarks.nas_kd --full --resume
 """
@@ -289,7 +289,9 @@ def show(rows: Mapping[str, Row]) -> None:
     """Searches, poster and losses; the losses of the published order beside it."""
     for name, row in rows.items():
         if name.startswith("search "):
-            reached = f"{row['accuracy_points']:7.2f} points, p95 {row['p95_ms']} ms" if built(row) else "  nothing built"
+            reached = (
+                f"{row['accuracy_points']:7.2f} points, p95 {row['p95_ms']} ms" if built(row) else "nothing built"
+            )
             print(
                 f"  {name:<24} {reached} of {row['limit_ms']}, {row['tried']} tried, {row['steps']} steps, "
                 f"{row.get('layers')}"

@@ -1,4 +1,4 @@
-"""A search as a user runs it, from the command line with a cold cache and little time; and one held against another."""
+"""Searches as a user runs them, from the command line with a cold cache and little time; one held against another."""
 
 import json
 import os
@@ -46,8 +46,9 @@ def journalled(cache: Path) -> dict[str, int]:
     """
     choices = {line["name"]: line["value"] for line in _lines(cache, "choices.jsonl")}
     tried = sum(".try " in name for name in choices)
-    timed = [line for line in _lines(cache, "measurements.jsonl") if (line["stage"], line["name"]) == ("search", "trial")]
-    return {"tried": tried or len(timed), "timed": len(timed), "steps": int(choices.get("distil.steps", 0))}
+    measured = [(line["stage"], line["name"]) for line in _lines(cache, "measurements.jsonl")]
+    timed = measured.count(("search", "trial"))
+    return {"tried": tried or timed, "timed": timed, "steps": int(choices.get("distil.steps", 0))}
 
 
 def _lines(cache: Path, name: str) -> list[dict[str, Any]]:
