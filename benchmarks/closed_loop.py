@@ -64,7 +64,7 @@ class ClosedLoop:
         self._teacher, self._limits = teacher, limits
         self._random = np.random.default_rng(SEED)
         self._device = LocalDevice()
-        self._options = self._device.option_variants(1)[-1]
+        self._options = self._device.option_variants(1, Precision.INT8)[-1]
         self._workload = Workload(1, LENGTH, 1)
 
     @cached_property

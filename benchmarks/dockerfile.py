@@ -200,9 +200,13 @@ class Builder:
 
 
 class _Mounted:
-    """/proc, /dev and some places of this machine in a root file system; what was made for them goes again."""
+    """/proc, /dev and some places of this machine in a root file system; what was made for them goes again.
+
+    /dev/shm is one of its own, as large as Docker's.
+    """
 
     LIVE = (Path("/proc"), Path("/dev"))
+    MEMORY = "mode=1777,size=64m"
 
     def __init__(self, root: Path, places: Mapping[Path, Path]) -> None:
         self._root, self._places = root, {**{path: path for path in self.LIVE}, **places}
@@ -212,7 +216,7 @@ class _Mounted:
     def __enter__(self) -> None:
         try:
             self._mount()
-        except Exception:
+        except BaseException:
             self.__exit__()
             raise
 
@@ -227,18 +231,58 @@ class _Mounted:
                 place.touch()
             subprocess.run(["mount", "--bind", str(source), str(place)], check=True)
             self._mounted.append(place)
+            # Or what is mounted in it would appear on this machine too.
+            subprocess.run(["mount", "--make-private", str(place)], check=True)
             if source not in self.LIVE:  # a step that writes there would write to this machine
                 subprocess.run(["mount", "--options", "remount,bind,ro", str(place)], check=True)
+        memory = self._root / "dev" / "shm"
+        subprocess.run(["mount", "--types", "tmpfs", "--options", self.MEMORY, "tmpfs", str(memory)], check=True)
+        self._mounted.append(memory)
 
     def __exit__(self, *_: object) -> None:
+        """Unmount everything, whatever fails on the way; nothing is removed below which something is mounted.
+
+        Raises:
+            RuntimeError: Something is still mounted.
+        """
         for place in reversed(self._mounted):
-            subprocess.run(["umount", "--lazy", str(place)], check=True)
+            subprocess.run(["umount", "--lazy", str(place)], check=False)
+        check_unmounted(self._root)
         for path in sorted(self._made, key=lambda path: -len(path.parts)):
             if path.is_dir():
                 with suppress(OSError):  # a step put something of its own there
                     path.rmdir()
             else:
                 path.unlink(missing_ok=True)
+
+
+def check_unmounted(root: Path, table: Path = Path("/proc/self/mounts")) -> None:
+    """Refuse a folder below which something of this machine is mounted: removing it would remove that.
+
+    Args:
+        root: The folder.
+        table: What is mounted, in the format of fstab.
+
+    Raises:
+        RuntimeError: The message names every such place.
+    """
+    places = [line.split(" ")[1] for line in table.read_text(encoding="utf-8").splitlines()]
+    # Blanks and the like are octal numbers there.
+    named = [Path(re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), place)) for place in places]
+    still = sorted(str(place) for place in named if place.is_relative_to(root.resolve()))
+    if still:
+        raise RuntimeError(f"still mounted, so that {root} must not be removed: {', '.join(still)}; umount them first")
+
+
+def remove(root: Path) -> None:
+    """Remove a folder of file systems, if it is there.
+
+    Raises:
+        RuntimeError: Something is mounted below it.
+    """
+    check_unmounted(root)
+    if root.exists():
+        shutil.rmtree(root)
 
 
 def debian(release: str, work: Path) -> Path:

@@ -60,5 +60,5 @@ def drift_with_a_neighbour(teacher: Architecture) -> dict[str, Any]:
 
 def _table(teacher: Architecture) -> LatencyTable:
     device = LocalDevice()
-    options = device.option_variants(1)[-1]
+    options = device.option_variants(1, Precision.INT8)[-1]
     return measure_table(device, fingerprint().key, teacher, Precision.INT8, options, Workload(1, LENGTH, 1))

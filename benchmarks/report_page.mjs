@@ -3,11 +3,13 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 const require = createRequire(join(process.cwd(), "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const [page, folder] = process.argv.slice(2);
+const address = pathToFileURL(page).href; // the page is one file: it may ask for nothing else, of this disk or another
 const still = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
 const alone = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: [...still, ...alone] });
@@ -18,8 +20,8 @@ for (const width of [1400, 390]) {
     const errors = [], requests = [];
     view.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     view.on("pageerror", (error) => errors.push(String(error)));
-    view.on("request", (request) => request.url().startsWith("file:") || requests.push(request.url()));
-    await view.goto(`file://${page}`);
+    view.on("request", (request) => request.url() === address || requests.push(request.url()));
+    await view.goto(address);
     await view.evaluate(() => document.querySelectorAll("details").forEach((each) => (each.open = true)));
     await view.locator("table.sortable th button").first().click();
     await view.evaluate(axe);

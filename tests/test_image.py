@@ -1,15 +1,18 @@
 """The Dockerfile, step by step as `benchmarks/image.py` runs it, but with nothing run; and its pins."""
 
+import json
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from benchmarks import dockerfile
+from benchmarks import dockerfile, image
 from benchmarks.dockerfile import Builder, Stage, parse, substituted
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -133,3 +136,78 @@ def test_debian_is_there_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RuntimeError, match="no such release"):
         dockerfile.debian("nowhere", tmp_path)
     assert shutil.which("debootstrap") == str(tool)
+
+
+@pytest.fixture
+def mounting(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What would be mounted and unmounted; unmounting the first place fails."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        failed = command[0] == "umount" and sum(each[0] == "umount" for each in commands) == 1
+        return subprocess.CompletedProcess(command, int(failed))
+
+    monkeypatch.setattr(dockerfile.subprocess, "run", run)
+    return commands
+
+
+def test_a_step_has_memory_of_its_own_and_everything_is_unmounted_whatever_fails(
+    tmp_path: Path, mounting: list[list[str]]
+) -> None:
+    with dockerfile._Mounted(tmp_path, {}):
+        memory = str(tmp_path / "dev" / "shm")
+        assert mounting[-1] == ["mount", "--types", "tmpfs", "--options", "mode=1777,size=64m", "tmpfs", memory]
+        private = [command[-1] for command in mounting if "--make-private" in command]
+        assert private == [str(tmp_path / "proc"), str(tmp_path / "dev")]
+    gone = [command[-1] for command in mounting if command[0] == "umount"]
+    assert gone == [memory, str(tmp_path / "dev"), str(tmp_path / "proc")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_removed_while_something_is_mounted_below(
+    tmp_path: Path, mounting: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, root = tmp_path / "mounts", tmp_path / "the root"
+    root.mkdir()
+    escaped = str(root / "dev").replace(" ", "\\040")
+    table.write_text(f"proc /proc proc rw 0 0\ntmpfs {escaped} tmpfs rw 0 0\n", encoding="utf-8")
+    real = dockerfile.check_unmounted
+    monkeypatch.setattr(dockerfile, "check_unmounted", lambda place: real(place, table))
+    with pytest.raises(RuntimeError, match=r"still mounted.*the root/dev"):
+        dockerfile.remove(root)
+    with pytest.raises(RuntimeError, match=r"still mounted.*the root/dev"), dockerfile._Mounted(root, {}):
+        pass
+    assert (root / "proc").is_dir()
+    table.write_text("proc /proc proc rw 0 0\n", encoding="utf-8")
+    dockerfile.remove(root)
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "words"),
+    [(2, "no such file", "ended with 2: no such file"), (1, "", "ended with 1 and found nothing")],
+)
+def test_a_linter_that_cannot_look_has_not_found_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, output: str, words: str
+) -> None:
+    tool = tmp_path / "hadolint"
+    tool.write_text(f"#!/bin/sh\nprintf '{output}'\nexit {status}\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(RuntimeError, match=words):
+        image.hadolint()
+
+
+def test_findings_of_the_linter_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "hadolint"
+    tool.write_text("#!/bin/sh\nprintf 'Dockerfile:1 a\\nDockerfile:2 b\\n'\nexit 1\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert image.hadolint()["findings"] == 2
+
+
+def test_a_stage_is_found_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "last", {"PATH": "/bin"}, "1000", "/work", {"CMD": "[]"})
+    (tmp_path / "stage.json").write_text(json.dumps(asdict(stage), default=str), encoding="utf-8")
+    assert image._load(tmp_path / "stage.json") == stage

@@ -6,6 +6,7 @@ python build_onnxruntime.py TEACHER CALIBRATION.tsv OUTPUT
 import sys
 from pathlib import Path
 
+import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.optimizer import optimize_model
@@ -41,7 +42,12 @@ def main() -> None:
     fused.save_model_to_file(str(output / "fused.onnx"))
     for name, source in (("plain", "fp32"), ("fused", "fused")):
         quantize_dynamic(
-            output / f"{source}.onnx", output / f"{name}-int8.onnx", per_channel=True, weight_type=QuantType.QInt8
+            output / f"{source}.onnx",
+            output / f"{name}-int8.onnx",
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            # Of operators that shape inference does not know, such as the fused ones.
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
 
 

@@ -2,10 +2,13 @@
 
     python worker.py onnxruntime MODEL THREADS [disabled optimiser ...]
     python worker.py openvino MODEL THREADS [f32] [static]
+    python worker.py litert MODEL THREADS LENGTH ...       the model of the longest; the others lie beside it
     python worker.py compressor MODEL THREADS OPTIONS      options as JSON: our engine, as it ships
 
-One JSON command per line on standard input, one JSON answer per line on standard output:
+One JSON command per line on standard input, one JSON answer per line on standard output; the first one comes unasked,
+when the model is loaded:
 
+                                                               -> {"ready": true}
     {"do": "time", "feeds": "feeds.npz", "seconds": 0.25}      -> {"milliseconds": [...]}
     {"do": "answer", "rows": "rows.npz", "outputs": "out.npy"} -> {"rows": 2693}
 
@@ -13,6 +16,7 @@ One JSON command per line on standard input, one JSON answer per line on standar
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +28,7 @@ Feeds = dict[str, Any]
 Run = Callable[[Feeds], Any]
 WARM_UP = 3
 MOST_SHAPES = 4  # that are compiled one by one
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def onnxruntime(path: str, threads: int, disabled: list[str]) -> Run:
@@ -72,6 +77,41 @@ def openvino(path: str, threads: int, options: list[str]) -> Run:
     return run
 
 
+def litert(path: str, threads: int, lengths: list[str]) -> Run:
+    """A model for each of some lengths; inputs are padded up to the next of them, as who ships one would do."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    longest = max(map(int, lengths))
+
+    def loaded(length: int) -> Run:
+        model = Interpreter(model_path=path.replace(f"-{longest}.", f"-{length}."), num_threads=threads)
+        model.allocate_tensors()
+        # Their names are in the order of the arguments, which the list need not be.
+        details = sorted(model.get_input_details(), key=lambda each: each["name"])
+        places = [(name, each["index"], each["dtype"]) for name, each in zip(INPUTS, details, strict=True)]
+        output = model.get_output_details()[0]["index"]
+
+        def run(feeds: Feeds) -> Any:
+            short = length - feeds[INPUTS[0]].shape[1]
+            for name, index, dtype in places:
+                value = np.pad(feeds[name], ((0, 0), (0, short))) if short else feeds[name]
+                model.set_tensor(index, value.astype(dtype))
+            model.invoke()
+            return model.get_tensor(output)
+
+        return run
+
+    models = {length: loaded(length) for length in sorted(map(int, lengths))}
+
+    def run(feeds: Feeds) -> Any:
+        found = feeds[INPUTS[0]].shape[1]
+        if found > longest:
+            raise ValueError(f"a row of {found} tokens, the longest model takes {longest}")
+        return models[min(length for length in models if length >= found)](feeds)
+
+    return run
+
+
 def compressor(path: str, threads: int, options: list[str]) -> Run:
     """An engine of a bundle."""
     from pathlib import Path
@@ -85,7 +125,7 @@ def compressor(path: str, threads: int, options: list[str]) -> Run:
     return lambda feeds: engine.run({name: feeds[name] for name in engine.inputs})
 
 
-RUNTIMES = {"onnxruntime": onnxruntime, "openvino": openvino, "compressor": compressor}
+RUNTIMES = {"onnxruntime": onnxruntime, "openvino": openvino, "litert": litert, "compressor": compressor}
 
 
 def timed(run: Run, feeds: Feeds, seconds: float) -> list[float]:
@@ -111,16 +151,22 @@ def each_row(rows: Any) -> Iterator[Feeds]:
 def main() -> None:
     """Answer commands until there are no more."""
     runtime, path, threads, *options = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a runtime prints is no answer
+
+    def say(answer: Feeds) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
     run = RUNTIMES[runtime](path, int(threads), options)
+    say({"ready": True})
     for line in sys.stdin:
         command = json.loads(line)
         if command["do"] == "time":
-            answer: Feeds = {"milliseconds": timed(run, dict(np.load(command["feeds"])), command["seconds"])}
+            say({"milliseconds": timed(run, dict(np.load(command["feeds"])), command["seconds"])})
         else:
             outputs = np.concatenate([run(feeds) for feeds in each_row(np.load(command["rows"]))])
             np.save(command["outputs"], outputs)
-            answer = {"rows": len(outputs)}
-        print(json.dumps(answer), flush=True)
+            say({"rows": len(outputs)})
 
 
 if __name__ == "__main__":
