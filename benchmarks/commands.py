@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 
 from benchmarks.harness import CHECKOUT
+from compressor.records.results import Report
+from compressor.records.serial import load
 
 KEPT_LINES = 60
 WATCH_SECONDS = 0.5
@@ -70,7 +72,7 @@ def report_facts(bundle: Path) -> dict[str, Any]:
         "repeats": check["latency"]["repeats"],
         "accuracy_points": round(check["accuracy"]["points"], 3),
         "accuracy_drop_points": round(check["accuracy"]["drop_points"], 3),
-        "layers": " ".join(f"{x['heads']}/{x['neurons']}" for x in report["architecture"]["layers"]),
+        "layers": load(Report, path).architecture.in_words,
         "predicted_ms": report["predicted_ms"],
         "evaluation_reads": report["evaluation_reads"],
         "stages": report["stages"],

@@ -267,6 +267,26 @@ FLAGS = (
     BadInput("unknown task", "--task: expected one of text-classification, .*found 'ner'", ("--task", "ner")),
     BadInput("unknown metric", "expected one of .*did you mean 'accuracy'", ("--metric", "acuracy")),
     BadInput("unknown search", "--search: .*exact", ("--search", "exakt")),
+    BadInput("unknown loss", "--distill: expected one of .*did you mean 'pkd-skip'", ("--distill", "pkd-skp")),
+    BadInput("recipe missing", r"cannot read .*gone\.yaml", ("--distill", "{folder}/gone.yaml")),
+    BadInput(
+        "recipe not YAML",
+        "losses.yaml is not valid YAML",
+        ("--distill", "{folder}/losses.yaml"),
+        write("losses.yaml", "{"),
+    ),
+    BadInput(
+        "recipe without losses",
+        "losses.yaml: expected `losses:` and the names of losses below it, found a list",
+        ("--distill", "{folder}/losses.yaml"),
+        write("losses.yaml", "- vanilla-kd"),
+    ),
+    BadInput(
+        "parameter out of range",
+        "--distill vanilla-kd: alpha: expected at least 0 and at most 1, found 7",
+        ("--distill", "{folder}/losses.yaml"),
+        write("losses.yaml", "losses: {vanilla-kd: {alpha: 7}}"),
+    ),
     BadInput("unknown stage", "--stop-after: expected one of prepare, .*got 'distill'", ("--stop-after", "distill")),
     BadInput(
         "unknown target",

@@ -13,6 +13,7 @@ from compressor.cli.commands import compress, demo, finetune, predict, targets, 
 from compressor.cli.doctor import doctor
 from compressor.cli.gate import gate
 from compressor.cli.interruption import listen
+from compressor.cli.methods import methods
 from compressor.cli.profile import profile
 from compressor.cli.report import report
 from compressor.errors import CompressorError, ExitCode, InfeasibleError, TooLargeError
@@ -29,6 +30,7 @@ app.command()(compress)
 app.command()(finetune)
 app.command()(demo)
 app.command()(targets)
+app.command()(methods)
 app.command()(profile)
 app.command()(verify)
 app.command()(predict)

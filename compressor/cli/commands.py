@@ -9,7 +9,7 @@ import typer
 
 from compressor.api import folders, in_folders, load_pipeline, user_cache
 from compressor.cli.given import given_words
-from compressor.cli.parsing import parse_precisions
+from compressor.cli.parsing import parse_distill, parse_precisions
 from compressor.errors import ExitCode, InputError, UnavailableError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def compress(
     metric: Metric = None,
     eval_split: EvalSplit = None,
     search: Annotated[str, typer.Option(help="Search algorithm.")] = "exact",
+    distill: Annotated[str | None, typer.Option(help="Loss, or FILE.yaml; see `methods`.")] = None,
     start: Annotated[list[str] | None, typer.Option(help="A compact model that is cut too; repeatable.")] = None,
     time_budget: Annotated[str, typer.Option(help="For the whole run.")] = "30m",
     seed: Seed = 0,
@@ -98,6 +99,7 @@ def compress(
         metric=metric,
         eval_split=eval_split,
         search=search,
+        distill=None if distill is None else parse_distill(distill),
         starts=tuple(start or ()),
         time_budget_s=parse_seconds(time_budget),
         seed=seed,

@@ -25,6 +25,9 @@ LONGER = 1.5
 MIN_STEPS = 50
 # Of every finalist; and the share of the time budget that a race takes at most.
 RACE_ROWS, RACE_SHARE = 10_000, 0.08
+# Of every try of a search: it tells less than a race, and there are more of them. With fewer steps the ranks of shapes
+# would be those of what they begin with.
+TRY_ROWS, LEAST_TRY_STEPS = 5_000, 20
 PROBE_STEPS = 40
 
 
@@ -107,20 +110,33 @@ def fitting_steps(rows: int, *, examples_per_second: float, seconds: float, part
     return max(MIN_STEPS, min(wanted_steps(rows, part), affordable))
 
 
-def intermediate_ms(limit_ms: float, teacher_ms: float) -> float | None:
+def intermediate_ms(limit_ms: float, teacher_ms: float, *, always: bool = False) -> float | None:
     """The limit of an assistant; None = the teacher can be cut at once.
 
     Args:
         limit_ms: Of the student.
         teacher_ms: The teacher's latency in the same precision.
+        always: However shallow the cut is.
     """
-    return math.sqrt(limit_ms * teacher_ms) if limit_ms < DEEP * teacher_ms else None
+    share = 1.0 if always else DEEP
+    return math.sqrt(limit_ms * teacher_ms) if limit_ms < share * teacher_ms else None
 
 
 def race_steps(rows: int, *, examples_per_second: float, seconds: float) -> int:
     """Steps of each finalist in a race; 0 where there is no time for as many as tell something."""
     steps = int(min(RACE_ROWS, seconds * examples_per_second) // batch_of(rows))
     return steps if steps >= MIN_STEPS else 0
+
+
+def try_steps(rows: int, *, examples_per_second: float, seconds: float) -> int:
+    """Steps of every try of a search, the same for all shapes, so that they can be compared.
+
+    Args:
+        rows: Of the text.
+        examples_per_second: Of the slowest shape.
+        seconds: That a try may take; the least steps may take longer.
+    """
+    return max(LEAST_TRY_STEPS, int(min(TRY_ROWS, seconds * examples_per_second) // batch_of(rows)))
 
 
 def plan(steps: int, *, rows: int, crew: Crew, seed: int, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:

@@ -23,8 +23,8 @@ from compressor.encoder.relative import RelativeBias
 from compressor.records.architecture import Architecture
 
 
-class Attention(nn.Module):
-    """[batch, length, hidden] -> the same, or [batch, 1, hidden] with `first_token`."""
+class SelfAttention(nn.Module):
+    """W_o concat_h softmax(q_h k_h^T / sqrt(s) + mask) v_h + b_o, without a residual."""
 
     def __init__(self, architecture: Architecture, heads: int) -> None:
         super().__init__()
@@ -35,21 +35,19 @@ class Attention(nn.Module):
         self.key = nn.Linear(hidden, inner)
         self.value = nn.Linear(hidden, inner)
         self.output = nn.Linear(inner, hidden)
-        self.norm = nn.LayerNorm(hidden, eps=architecture.norm_epsilon)
         buckets = architecture.relative_buckets
         self.relative = RelativeBias(buckets, heads, architecture.positions) if buckets else None
 
     def forward(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
-        """One sub-layer.
+        """[batch, length, hidden] -> the same, or [batch, 1, hidden] with `first_token`.
 
         Args:
             x: [batch, length, hidden].
             mask: Additive, [batch, 1, 1, length]; None where no position is padding.
             first_token: Compute the first position only.
         """
-        residual = x[:, :1] if first_token else x
-        normed: Tensor = self.norm(residual + self.output(self.features(x, mask, first_token=first_token)))
-        return normed
+        attended: Tensor = self.output(self.features(x, mask, first_token=first_token))
+        return attended
 
     def features(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
         """What the output projection reads, [batch, length or 1, heads * head_size]; arguments as of `forward`."""
@@ -57,9 +55,15 @@ class Attention(nn.Module):
             mask = self.relative(mask, x.shape[1], first_token=first_token)
         if first_token:
             return self._features_of_first(x, mask)
-        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
-        context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return context.transpose(1, 2).flatten(2)
+        query, key, value = self._heads(x)
+        return _merged(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value, [batch, heads, length, head_size] each."""
+        return self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
 
     def _features_of_first(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """The same of the first position, [batch, 1, heads * head_size]; mask [batch, 1 or heads, 1, length]."""
@@ -72,21 +76,19 @@ class Attention(nn.Module):
         read: Tensor = (weights @ x).transpose(0, 1) @ values
         return read.transpose(0, 1).flatten(1).unsqueeze(1) + self.value.bias
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
-
     def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
         """The same in ONNX; returns the name of the result."""
+        return self._emit(graph, x, graph.first_token(x, f"{name}.first") if first_token else None, mask, name)
+
+    def _emit(self, graph: GraphBuilder, x: str, first: str | None, mask: str, name: str) -> str:
+        """`first`: the first token of `x` where only that is computed."""
         if self.relative is not None:
-            mask = self.relative.emit(graph, mask, f"{name}.relative", first_token=first_token)
-        residual = graph.first_token(x, f"{name}.first") if first_token else x
-        if first_token:
-            read = self._emit_features_of_first(graph, x, residual, mask, name)
-        else:
+            mask = self.relative.emit(graph, mask, f"{name}.relative", first_token=first is not None)
+        if first is None:
             read = self._emit_features(graph, x, mask, name)
-        out = graph.linear(read, array(self.output.weight).T, array(self.output.bias), f"{name}.output")
-        summed = graph.node("Add", [out, residual], f"{name}.residual")
-        return graph.layer_norm(summed, array(self.norm.weight), array(self.norm.bias), self.norm.eps, f"{name}.norm")
+        else:
+            read = self._emit_features_of_first(graph, x, first, mask, name)
+        return graph.linear(read, array(self.output.weight).T, array(self.output.bias), f"{name}.output")
 
     def _emit_features(self, graph: GraphBuilder, x: str, mask: str, name: str) -> str:
         query, key, value = self._emit_projections(graph, x, name)
@@ -132,3 +134,50 @@ class Attention(nn.Module):
     def _scaled_query(self) -> tuple[Tensor, Tensor]:
         scale = self.head_size**-0.5
         return self.query.weight * scale, self.query.bias * scale
+
+
+class Attention(SelfAttention):
+    """The sub-layer: [batch, length, hidden] -> the same, or [batch, 1, hidden] with `first_token`."""
+
+    def __init__(self, architecture: Architecture, heads: int) -> None:
+        super().__init__(architecture, heads)
+        self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.norm_epsilon)
+
+    def forward(self, x: Tensor, mask: Tensor | None, *, first_token: bool = False) -> Tensor:
+        """Arguments as of `SelfAttention`."""
+        return self._closed(x[:, :1] if first_token else x, self.features(x, mask, first_token=first_token))
+
+    def _closed(self, residual: Tensor, features: Tensor) -> Tensor:
+        normed: Tensor = self.norm(residual + self.output(features))
+        return normed
+
+    def traced(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The sub-layer's output at all positions, and its scores in front of mask and softmax.
+
+        Those the fast kernel of `features` does not give.
+
+        Args:
+            x: [batch, length, hidden].
+            mask: Additive, [batch, 1, 1, length]; None where no position is padding.
+
+        Returns:
+            ([batch, length, hidden], [batch, heads, length, length]).
+        """
+        query, key, value = self._heads(x)
+        scores = query @ key.transpose(-1, -2) * self.head_size**-0.5
+        if self.relative is not None:
+            scores = scores + self.relative(None, x.shape[1], first_token=False)
+        weights = (scores if mask is None else scores + mask).softmax(-1)
+        return self._closed(x, _merged(weights @ value)), scores
+
+    def emit(self, graph: GraphBuilder, x: str, mask: str, name: str, *, first_token: bool = False) -> str:
+        """The same in ONNX; returns the name of the result."""
+        first = graph.first_token(x, f"{name}.first") if first_token else None
+        out = self._emit(graph, x, first, mask, name)
+        summed = graph.node("Add", [out, first or x], f"{name}.residual")
+        return graph.layer_norm(summed, array(self.norm.weight), array(self.norm.bias), self.norm.eps, f"{name}.norm")
+
+
+def _merged(context: Tensor) -> Tensor:
+    """[batch, heads, length, head_size] -> [batch, length, heads * head_size]."""
+    return context.transpose(1, 2).flatten(2)

@@ -1,13 +1,19 @@
-"""The canonical encoder: embeddings, layers, head; as a torch module and as an ONNX model."""
+"""The canonical encoder: embeddings, layers (or searched cells), head; as a torch module and as an ONNX model."""
+
+from collections.abc import Sequence
+from functools import partial
 
 import onnx
+import torch
 from torch import Tensor, nn
 
 from compressor.encoder.attention import Attention
+from compressor.encoder.cells import CellStack
 from compressor.encoder.embeddings import Embeddings, additive_mask, emit_additive_mask
 from compressor.encoder.feed_forward import FeedForward
 from compressor.encoder.graph import FLOAT, INT64, GraphBuilder
 from compressor.encoder.head import Head, TokenHead
+from compressor.encoder.traces import Trace, pooled_trace
 from compressor.records.architecture import Architecture, Layer, check_architecture
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -36,12 +42,23 @@ class Encoder(nn.Module):
         self.architecture = check_architecture(architecture)
         self.embeddings = Embeddings(architecture)
         self.layers = nn.ModuleList(EncoderLayer(architecture, layer) for layer in architecture.layers)
+        self.cells = CellStack(architecture, architecture.cells) if architecture.cells else None
         self.head: Head | TokenHead = (TokenHead if architecture.per_token else Head)(architecture)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs, in order; a family without token types has no `token_type_ids`."""
         return INPUTS if self.architecture.token_types else INPUTS[:2]
+
+    @property
+    def tables(self) -> Sequence[nn.Embedding]:
+        """See `Traced`."""
+        return self.embeddings.tables
+
+    @property
+    def inner(self) -> nn.Module:
+        """See `Traced`."""
+        return self.cells or self.layers
 
     def forward(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
         """Logits [batch, classes], of a per-token model [batch, length, classes].
@@ -52,6 +69,9 @@ class Encoder(nn.Module):
             type_ids: int64 [batch, length]; None = all 0.
         """
         x = self.embeddings(ids, type_ids)
+        if self.cells is not None:
+            answers: Tensor = self.head(self.cells(x, torch.ones_like(ids) if mask is None else mask))
+            return answers
         return self.from_layer(0, x, None if mask is None else additive_mask(mask))
 
     def from_layer(self, start: int, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -79,6 +99,32 @@ class Encoder(nn.Module):
             x = layer.feed_forward(x)
         return x
 
+    def trace(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None = None, *, scores: bool = False) -> Trace:
+        """See `Traced`."""
+        x = self.embeddings(ids, type_ids)
+        if self.cells is not None:
+            return self._trace_of_cells(self.cells, x, mask, scores=scores)
+        additive = additive_mask(mask)
+        hidden, kept = [x], []
+        for index in range(len(self.layers)):
+            x, found = self._traced_layer(index, x, additive) if scores else (self.run_layer(index, x, additive), None)
+            hidden.append(x)
+            kept.append(found)
+        return Trace(self.head(x), mask, tuple(hidden), tuple(kept) if scores else ())
+
+    def _trace_of_cells(self, stack: CellStack, x: Tensor, mask: Tensor, *, scores: bool) -> Trace:
+        pool = partial(stack.aggregated, mask=mask) if stack.aggregation else None
+        return pooled_trace(stack.states(x, mask), mask, pool, self.head, scores=scores)
+
+    def _traced_layer(self, index: int, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Hidden states after layer `index`, and its attention scores."""
+        layer, scores = self.layers[index], None
+        if isinstance(layer.attention, Attention):
+            x, scores = layer.attention.traced(x, mask)
+        if isinstance(layer.feed_forward, FeedForward):
+            x = layer.feed_forward(x)
+        return x, scores
+
     def emit(self) -> onnx.ModelProto:
         """The model in ONNX, float32, any batch and any length up to the position table.
 
@@ -88,9 +134,12 @@ class Encoder(nn.Module):
         graph = GraphBuilder()
         ids, mask, *types = (graph.input(name, INT64, ["batch", "length"]) for name in self.inputs)
         x = self.embeddings.emit(graph, ids, types[0] if types else None)
-        additive = emit_additive_mask(graph, mask)
-        for index in range(len(self.layers)):
-            x = self._emit_layer(graph, index, x, additive)
+        if self.cells is not None:
+            x = self.cells.emit(graph, x, mask)
+        else:
+            additive = emit_additive_mask(graph, mask)
+            for index in range(len(self.layers)):
+                x = self._emit_layer(graph, index, x, additive)
         rows = ["batch", "length"] if self.architecture.per_token else ["batch"]
         graph.output(self.head.emit(graph, x), FLOAT, [*rows, self.architecture.classes])
         return graph.build("encoder")

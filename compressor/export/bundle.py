@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from compressor.errors import InputError
+from compressor.export.config import student_config
 from compressor.export.evaluation import EvaluationData
 from compressor.export.hashing import file_hashes
 from compressor.records.architecture import Architecture
@@ -17,7 +18,7 @@ from compressor.records.latency import CompileOptions
 from compressor.records.results import Manifest
 from compressor.records.serial import save
 from compressor.runtimes.base import Device
-from compressor.tasks.tokenizer import TOKENIZER_FILES
+from compressor.tasks.tokenizer import TOKENIZER_CONFIG, TOKENIZER_FILES
 
 MODEL, ENGINE, EVALUATION, MANIFEST = "model.onnx", "engine.onnx", "evaluation.npz", "manifest.json"
 REPORT, EVIDENCE, PAGE = "report.json", "evidence.json", "report.html"
@@ -55,11 +56,27 @@ def write_texts(folder: Path, teacher: Path, config: Mapping[str, Any], shape: A
 
     Without a shape the model is the teacher itself, and so is its config.
     """
-    student = config if shape is None else {**config, "num_hidden_layers": len(shape.layers)}
-    (folder / "config.json").write_text(json.dumps(student, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    student = config if shape is None else student_config(config, shape)
+    (folder / "config.json").write_text(_json(student), encoding="utf-8")
     for name in TOKENIZER_FILES:
         if (teacher / name).exists():
             shutil.copyfile(teacher / name, folder / name)
+    if shape is not None and (folder / TOKENIZER_CONFIG).exists():
+        _pad_on_the_right(folder / TOKENIZER_CONFIG)
+
+
+def _pad_on_the_right(path: Path) -> None:
+    """What the canonical encoder expects: its positions count from the first token, whatever the mask says."""
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # which nobody can read a side from
+        return
+    if isinstance(settings, dict) and settings.get("padding_side", "right") != "right":
+        path.write_text(_json({**settings, "padding_side": "right"}), encoding="utf-8")
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def tokenizer_bytes(folder: Path) -> int:

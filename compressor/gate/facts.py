@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -11,12 +11,14 @@ import onnx
 from compressor.errors import InputError
 from compressor.export import MODEL, tokenizer_bytes
 from compressor.gate.measuring import Side
-from compressor.records.architecture import layers_in_words
+from compressor.records.architecture import Architecture
 from compressor.records.gate import EngineFacts
+from compressor.records.serial import digest
+from compressor.runtimes.shapes import inferred_shapes
 
-# Kind of product -> type of its operands.
-PRODUCTS = {"MatMul": "fp32", "Gemm": "fp32", "MatMulInteger": "int8"}
+INTEGER = {"MatMulInteger"}  # products whose operands are int8 by their kind
 SUB_LAYER = re.compile(r"layer\d+\.(attention|feed_forward)\b")
+Size = Callable[[str], tuple[int, ...]]
 
 
 def engine_facts(side: Side) -> EngineFacts:
@@ -31,10 +33,10 @@ def engine_facts(side: Side) -> EngineFacts:
     architecture = manifest.architecture
     operations = product_operations(model, {value.name: shape for value in model.graph.input})
     if not operations:
-        raise InputError(f"{folder / MODEL} has no matrix products that could be compared; export the bundle again")
+        raise InputError(f"{folder / MODEL} has no products that could be compared; export the bundle again")
     return EngineFacts(
         engine_digest=manifest.files[manifest.engine],
-        architecture=None if architecture is None else layers_in_words(architecture.layers),
+        architecture=None if architecture is None else _identity(architecture),
         precision=str(manifest.precision),
         workload=manifest.workload,
         operations=operations,
@@ -50,10 +52,17 @@ def engine_facts(side: Side) -> EngineFacts:
     )
 
 
-def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
-    """Multiplications and additions of all matrix products, by the type of their operands.
+def _identity(architecture: Architecture) -> str:
+    """In words, with a digest for all that these leave out: equal for equal shapes alone."""
+    return f"{architecture.in_words} [{digest(architecture)}]"
 
-    A product [..., M, K] x [..., K, N] takes 2 x size of the result x K.
+
+def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """Multiplications and additions of all products, by the type of their operands.
+
+    [..., M, K] x [..., K, N]                 2 x size of the result x K
+    convolution, C channels in per group      2 x size of the result x C x size of the kernel
+    LSTM                                      2 x steps x rows x size of the weights, those of the recurrence too
 
     Args:
         model: In standard operators.
@@ -62,18 +71,43 @@ def product_operations(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
     Raises:
         InputError: A shape cannot be inferred.
     """
-    sizes, rounded = _inferred(model, shapes), _rounded(model)
+    sizes, rounded = inferred_shapes(model, shapes), _rounded(model)
+
+    def size(name: str) -> tuple[int, ...]:
+        if name not in sizes:
+            raise InputError(f"the shape of {name} cannot be inferred; export the bundle again")
+        return sizes[name]
+
     total: Counter[str] = Counter()
     for node in model.graph.node:
-        if node.op_type not in PRODUCTS:
-            continue
-        missing = [name for name in (node.input[0], node.output[0]) if name not in sizes]
-        if missing:
-            raise InputError(f"the shape of {missing[0]} cannot be inferred; export the bundle again")
-        transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-        inner = sizes[node.input[0]][-2 if transposed else -1]
-        total[_operands(node, rounded)] += 2 * math.prod(sizes[node.output[0]]) * inner
+        if node.op_type in MULTIPLICATIONS:
+            total[_operands(node, rounded)] += 2 * MULTIPLICATIONS[node.op_type](node, size)
     return dict(sorted(total.items()))
+
+
+def _of_matrices(node: onnx.NodeProto, size: Size) -> int:
+    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    return size(node.input[0])[-2 if transposed else -1] * math.prod(size(node.output[0]))
+
+
+def _of_convolution(node: onnx.NodeProto, size: Size) -> int:
+    _, *of_one_result = size(node.input[1])
+    return math.prod(of_one_result) * math.prod(size(node.output[0]))
+
+
+def _of_recurrence(node: onnx.NodeProto, size: Size) -> int:
+    steps, rows, _ = size(node.input[0])
+    return steps * rows * sum(math.prod(size(name)) for name in node.input[1:3])
+
+
+# Operator -> the multiplications of a node; as many additions belong to them.
+MULTIPLICATIONS: dict[str, Callable[[onnx.NodeProto, Size], int]] = {
+    "MatMul": _of_matrices,
+    "Gemm": _of_matrices,
+    "MatMulInteger": _of_matrices,
+    "Conv": _of_convolution,
+    "LSTM": _of_recurrence,
+}
 
 
 def int8_blocks(model: onnx.ModelProto) -> dict[str, float]:
@@ -86,7 +120,7 @@ def int8_blocks(model: onnx.ModelProto) -> dict[str, float]:
     constants |= {output for output, source in rounded.items() if source in constants}
     blocks: dict[str, list[bool]] = {}
     for node in model.graph.node:
-        if node.op_type in PRODUCTS and node.input[1] in constants:
+        if node.op_type in MULTIPLICATIONS and node.input[1] in constants:
             name = node.output[0].removesuffix(".integer")
             sub_layer = SUB_LAYER.match(name)
             block = name if sub_layer is None else sub_layer[0]
@@ -101,21 +135,7 @@ def _rounded(model: onnx.ModelProto) -> dict[str, str]:
 
 def _operands(node: onnx.NodeProto, rounded: Mapping[str, str]) -> str:
     """Type of a product's operands."""
-    return "int8" if set(node.input) <= rounded.keys() else PRODUCTS[node.op_type]
-
-
-def _inferred(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors that can be known."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for value in fixed.graph.input:
-        for dimension, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
-            dimension.dim_value = size
-    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
-    values = (*inferred.input, *inferred.value_info, *inferred.output)
-    found = {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in values}
-    found |= {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
-    return {name: sizes for name, sizes in found.items() if all(sizes)}
+    return "int8" if node.op_type in INTEGER or set(node.input) <= rounded.keys() else "fp32"
 
 
 def _read(path: Path) -> onnx.ModelProto:

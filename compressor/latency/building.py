@@ -17,6 +17,7 @@ from compressor.runtimes.base import Device
 METHOD = 6  # of measuring; a table that another method made is measured anew
 # Rounds go on until a table has taken so long, or nothing is to be gained from more. Larger teachers are worth more.
 SECONDS_PER_LAYER = 4.5
+LAYERS_OF_CELLS = 4  # a table of cells is as much work as one of so many layers
 LEAST_ROUNDS, MOST_ROUNDS = 2, 16
 REFRESHING_VISITS = 3
 
@@ -48,7 +49,8 @@ def measure_table(
     bench = Bench(device, teacher, options, workload)
     probes = [OpProbe(bench, op) for op in measured_ops(teacher, precision)]
     models = calibration_models(bench, precision)
-    _visit_in_rounds(probes, models, begin, SECONDS_PER_LAYER * len(teacher.layers), progress or _nobody)
+    seconds = SECONDS_PER_LAYER * (len(teacher.layers) or LAYERS_OF_CELLS)
+    _visit_in_rounds(probes, models, begin, seconds, progress or _nobody)
     speed = bench.disturbance.usual_us / bench.disturbance.reference_us
     table = LatencyTable(
         device=device_key,

@@ -29,9 +29,11 @@ from compressor.records.promise import Workload
 from compressor.runtimes.base import Feeds
 from compressor.runtimes.timing import Subject, Timings, time_interleaved
 from compressor.space import sample_architecture
+from compressor.space.cells import random_cells
 
 MODELS = 10
 SMALLEST_SHARE = 0.05  # of the teacher's latency
+MOST_CELLS = 6
 SEED = 20261121
 SECONDS = 0.04  # of one visit
 BURST, MIN_ROUNDS, MAX_ROUNDS = 2, 2, 20
@@ -119,8 +121,15 @@ def whole_feeds(bench: Bench, shape: Architecture, precision: Precision) -> list
 def calibration_shapes(
     teacher: Architecture, workload: Workload, *, models: int = MODELS, seed: int = SEED
 ) -> tuple[Architecture, ...]:
-    """Random architectures whose latencies lie evenly on a logarithmic scale, from 5 to 100 % of the teacher's."""
+    """Random architectures whose latencies lie evenly on a logarithmic scale, from 5 to 100 % of the teacher's.
+
+    Of a space of cells: random stacks of one cell to some.
+    """
     random = np.random.default_rng(seed)
+    if not teacher.layers:
+        heights = np.linspace(1, MOST_CELLS, models).round().astype(int)
+        drawn = [random_cells(random, stacked=int(height), per_token=teacher.per_token) for height in heights]
+        return tuple(replace(teacher, cells=cells) for cells in drawn)
 
     def cost(shape: Architecture) -> float:
         return rough_us(shape, workload)

@@ -25,6 +25,7 @@ from compressor.latency.probes import op_graph, stem_graph, weight_bytes
 from compressor.latency.visits import Visits
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, Layer, OpKey, Precision
+from compressor.records.cells import Cells, Edge
 from compressor.records.latency import CompileOptions, Measured, TableEntry
 from compressor.records.promise import Workload
 from compressor.runtimes.base import Device, Feeds
@@ -72,15 +73,22 @@ class Bench:
         """A model of two narrow layers, which the distance of the cores slows down as it does all others."""
         if self.options.threads == 1:
             return None
-        full = self.teacher.layers[0]
-        narrow = Layer(math.ceil(full.heads / TEAM_PART), math.ceil(full.neurons / TEAM_PART))
-        shape = self.teacher.with_layers((narrow, narrow))
+        shape = _team_shape(self.teacher)
         model = apply_precision(Encoder(shape).eval().emit(), Precision.INT8)
         return self.subject(model, op_feeds(shape, stem_op(shape, Precision.INT8), self.workload))
 
     def subject(self, model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Subject:
         """A call that runs a model."""
         return engine_subject(self.device.compile(model.SerializeToString(), self.options), feeds)
+
+
+def _team_shape(teacher: Architecture) -> Architecture:
+    if not teacher.layers:
+        products = ((Edge(0, "attention-4"),), (Edge(1, "conv-3"),))
+        return replace(teacher, cells=Cells(products, 1, None if teacher.per_token else "first-token"))
+    full = teacher.layers[0]
+    narrow = Layer(math.ceil(full.heads / TEAM_PART), math.ceil(full.neurons / TEAM_PART))
+    return teacher.with_layers((narrow, narrow))
 
 
 class OpProbe:

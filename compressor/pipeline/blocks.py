@@ -21,7 +21,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from compressor.encoder import Encoder
+from compressor.encoder import Cell, CellStack, Encoder
 from compressor.errors import BorderError
 from compressor.records.latency import CompileOptions
 from compressor.runtimes.base import Device
@@ -49,15 +49,25 @@ class Block:
 
 
 def blocks_of(encoder: Encoder) -> tuple[Block, ...]:
-    """Embeddings, the sub-layers in order, the head."""
+    """Embeddings, the sub-layers in order (or the cells and the aggregation), the head."""
     embedded = "embeddings.projection" if encoder.embeddings.projection is not None else "embeddings.norm"
     blocks = [Block("the embeddings", encoder.embeddings, embedded)]
+    if encoder.cells is not None:
+        blocks += _blocks_of_cells(encoder.cells)
     for place, part in enumerate(encoder.parts):
         if part is not None:
             kind = ("attention", "feed_forward")[place % 2]
             name = f"the {kind.replace('_', '-')} of layer {place // 2}"
             blocks.append(Block(name, part, f"layer{place // 2}.{kind}.norm"))
     return (*blocks, Block("the head", encoder.head, "logits"))
+
+
+def _blocks_of_cells(stack: CellStack) -> list[Block]:
+    cells = [module for module in stack.cells if isinstance(module, Cell)]
+    blocks = [Block(f"cell {i}", cell, f"cell{i}.{len(cell.nodes)}.norm") for i, cell in enumerate(cells)]
+    if stack.aggregation is not None:
+        blocks.append(Block("the aggregation", stack.aggregation, "aggregation"))
+    return blocks
 
 
 def check_blocks(encoder: Encoder, model: onnx.ModelProto, batch: Batch, device: Device) -> None:

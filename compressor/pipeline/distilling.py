@@ -7,6 +7,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from compressor.distill import distillation_loss
+from compressor.distill.job import ObjectiveJob, StoredEncoder
 from compressor.distill.overdraft import overdraft_notes
 from compressor.distill.recipe import (
     ASSISTANT,
@@ -25,6 +26,7 @@ from compressor.pipeline.closing import closing_seconds
 from compressor.pipeline.glimpses import Glimpses
 from compressor.pipeline.labelling import teacher_speed
 from compressor.pipeline.nearness import Nearness
+from compressor.pipeline.objectives import objective_job
 from compressor.pipeline.scoring import calibration_text
 from compressor.pipeline.stages import (
     load_encoder,
@@ -39,13 +41,14 @@ from compressor.records.stages import Confirmed, Distilled, Finalists, Ladder, R
 from compressor.records.training import TrainPlan
 from compressor.score import Reference, refit
 from compressor.space import inherit
+from compressor.space.narrowing import narrowed
 from compressor.tasks import Tokens
 from compressor.teachers.losses import fine_tuning_loss
 from compressor.train import FittingJob, faster_in_bfloat16, train
 
 # What export, verification, comparison and report take, at the usual percentile and with an evaluation split of some
 # thousand rows; and what a student that is cut further takes: a search, a short training, export and verification.
-FINISHING_SECONDS, REPAIR_SECONDS = 90.0, 95.0
+FINISHING_SECONDS, REPAIR_SECONDS = 110.0, 110.0
 
 
 def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
@@ -60,9 +63,9 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
     """
     if len(finalists.students) == 1:
         return Raced(0, ())
-    begins = _begins(bench, finalists, tag)
-    job = _job(bench, finalists.students[0].architecture, begins[0])
-    speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1)))
+    begins, first = _begins(bench, finalists, tag), finalists.students[0]
+    job = job_of(bench, first.architecture, begins[0], source=first.source)
+    speed = bench.run.choose(f"race{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1)))
     seconds = RACE_SHARE * bench.request.time_budget_s / len(begins)
     steps = bench.run.choose(
         f"race{tag}.steps", lambda: race_steps(_rows(bench), examples_per_second=speed, seconds=seconds)
@@ -72,7 +75,8 @@ def race(bench: Workbench, finalists: Finalists, *, tag: str) -> Raced:
         return Raced(0, ())
     divergences, nearness = [], Nearness(bench)
     for number, (confirmed, begin) in enumerate(zip(finalists.students, begins, strict=True)):
-        train(_job(bench, confirmed.architecture, begin), _plan(bench, steps), raced_path(bench, tag, number))
+        own = job_of(bench, confirmed.architecture, begin, source=confirmed.source)
+        train(own, plan_of(bench, steps), raced_path(bench, tag, number))
         student = load_encoder(confirmed.architecture, raced_path(bench, tag, number))
         divergences.append(nearness.divergence(student))
         name = finalists.names[number]
@@ -108,8 +112,9 @@ def distil(
     *,
     tag: str,
     part: Part = WHOLE,
+    source: Source | None = None,
 ) -> Distilled:
-    """Train the student on the teacher's logits, as long as the recipe wants and the time allows.
+    """Train the student on its teacher, as long as the recipe wants and the time allows.
 
     Args:
         bench: What all stages share.
@@ -118,13 +123,16 @@ def distil(
         begin: Its weights so far.
         tag: Of its files and choices, so that one run can train several.
         part: Which training of those that the recipe knows.
+        source: What the student was cut out of; None = the teacher.
     """
-    job = _job(bench, shape, begin)
-    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, _plan(bench, 1))))
+    job = job_of(bench, shape, begin, part=part, source=source)
+    bfloat16 = bool(bench.run.choose(f"distil{tag}.bfloat16", lambda: faster_in_bfloat16(job, plan_of(bench, 1))))
     speed = bench.run.choose(
-        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, _plan(bench, 1, bfloat16=bfloat16))
+        f"distil{tag}.examples_per_second", lambda: examples_per_second(job, plan_of(bench, 1, bfloat16=bfloat16))
     )
     rows, left = _rows(bench), _seconds(bench, part)
+    if bench.losses is not None:
+        bench.observer.note(f"losses: {bench.losses}")
     steps = bench.run.choose(
         f"distil{tag}.steps", lambda: fitting_steps(rows, examples_per_second=speed, seconds=left, part=part)
     )
@@ -148,7 +156,7 @@ def distil(
     if not weights.exists():  # else it was killed behind its training, in front of its record
         train(
             job,
-            _plan(bench, steps, part=part, bfloat16=bfloat16),
+            plan_of(bench, steps, part=part, bfloat16=bfloat16),
             weights,
             checkpoint=checkpoint,
             progress=watch,
@@ -189,6 +197,9 @@ def inherited(bench: Workbench, confirmed: Confirmed, tag: str, reference: Refer
     student = inherit(source_encoder(bench, confirmed.source), confirmed.cut)
     if bench.request.recipe.refit:
         refit(student, reference or _reference(bench, confirmed.source), confirmed.cut)
+    shape = confirmed.architecture
+    if (shape.hidden, shape.activation) != (student.architecture.hidden, student.architecture.activation):
+        student = narrowed(student, shape.hidden, shape.activation)
     path = bench.run.file(f"inherited{tag}.safetensors")
     save_file(student.state_dict(), path)
     return path
@@ -223,13 +234,20 @@ def reserved_seconds(closing: Mapping[str, float]) -> float:
     return FINISHING_SECONDS + REPAIR_SECONDS + 2 * longer
 
 
-def _plan(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
+def plan_of(bench: Workbench, steps: int, *, part: Part = WHOLE, bfloat16: bool = False) -> TrainPlan:
+    """A training on the text of the run, on all that there is to train with."""
     rows, seed = _rows(bench), bench.request.seed
     return plan(steps, rows=rows, crew=bench.crew, seed=seed, part=part, bfloat16=bfloat16)
 
 
-def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
-    kind = bench.teacher.kind
+def job_of(
+    bench: Workbench, shape: Architecture, weights: Path, *, part: Part = WHOLE, source: Source | None = None
+) -> FittingJob | ObjectiveJob:
+    """A network of that shape, trained on the teacher, or on what it was cut out of; see `objective_job`."""
+    kind, batch = bench.teacher.kind, plan_of(bench, 1).batch
+    if bench.losses is not None:
+        student = StoredEncoder(shape, weights)
+        return objective_job(bench, bench.losses, student, batch=batch, part=part, source=source)
     targets, loss = bench.run.file("logits.npy"), distillation_loss(kind)
     if not bench.request.recipe.distilled:
         targets, loss = bench.run.file("labels.npy"), fine_tuning_loss(kind)
@@ -240,7 +258,7 @@ def _job(bench: Workbench, shape: Architecture, weights: Path) -> FittingJob:
         tokens=bench.run.file("tokens"),
         targets=targets,
         loss=loss,
-        batch=_plan(bench, 1).batch,
+        batch=batch,
         seed=bench.request.seed,
         pad_id=bench.pad_id,
     )

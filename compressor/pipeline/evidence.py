@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from compressor.encoder import IDENTITY
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
-from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
+from compressor.records.architecture import Architecture, OpKey
 from compressor.records.evidence import (
     TRAINING,
     CostCurve,
@@ -17,8 +18,10 @@ from compressor.records.evidence import (
     check_evidence,
 )
 from compressor.records.latency import LatencyTable, TableEntry
+from compressor.records.serial import from_dict
 from compressor.records.stages import Candidate, Comparison, Prepared
 from compressor.report.latency import UNITS, op_name
+from compressor.search import Solution
 
 
 def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, comparison: Comparison) -> Evidence:
@@ -42,8 +45,8 @@ def gather(bench: Workbench, prepared: Prepared, candidate: Candidate, compariso
 
 def _trials(bench: Workbench) -> Iterator[TrialPoint]:
     for line in bench.run.measurements("search", "trial"):
-        layers = [Layer(**layer) for layer in line["solution"]["widths"]]
-        yield TrialPoint(layers_in_words(layers), line["predicted_ms"], line["latency"]["p50_ms"])
+        solution = from_dict(Solution, line["solution"])
+        yield TrialPoint(solution.in_words, line["predicted_ms"], line["latency"]["p50_ms"])
 
 
 def _trainings(bench: Workbench) -> Iterator[TrainingCurve]:
@@ -58,12 +61,24 @@ def _trainings(bench: Workbench) -> Iterator[TrainingCurve]:
 def _parts(table: LatencyTable, shape: Architecture) -> Iterator[PartCost]:
     """Every op with its layer's number."""
     share = table.calibration.uncached_share(model_bytes(table, shape))
-    layers = enumerate(shape.layers, 1)
-    places = ["", *(f"layer {i}: " for i, layer in layers for width in (layer.heads, layer.neurons) if width)]
-    for place, op in zip(places, operations(shape, table.precision), strict=True):
+    for place, op in zip(_places(shape), operations(shape, table.precision), strict=True):
         width = f", {op.width} {UNITS[op.kind]}" if op.width else ""
         cost = table.calibration.scale * table.cost(op, share).value_us
         yield PartCost(f"{place}{op_name(op)}{width}", cost)
+
+
+def _places(shape: Architecture) -> Iterator[str]:
+    """Where each op is."""
+    yield ""
+    for number, layer in enumerate(shape.layers, 1):
+        yield from (f"layer {number}: " for width in (layer.heads, layer.neurons) if width)
+    if shape.cells is None:
+        return
+    for number in range(1, shape.cells.stacked + 1):
+        for place, node in enumerate(shape.cells.nodes, 1):
+            blocks = [edge for edge in node if edge.block != IDENTITY]
+            yield from (f"cell {number}, node {place}: " for _ in (*blocks, "join"))
+    yield from ("",) if shape.cells.aggregation else ()
 
 
 def _curves(table: LatencyTable) -> Iterator[CostCurve]:

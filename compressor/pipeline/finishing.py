@@ -101,6 +101,7 @@ def export(bench: Workbench, prepared: Prepared, candidate: Candidate) -> Manife
         emitted_difference=emitted_difference,
         seed=bench.request.seed,
         kept=candidate.kept,
+        distill=bench.losses if candidate.student else None,
     )
     return write_manifest(folder, manifest)
 
@@ -244,6 +245,7 @@ def report(
         notes=(*prepared.notes, *comparison.notes),
         kept=candidate.kept,
         command=command,
+        distill=bench.request.distill,
     )
     folder = bundle_folder(bench, candidate)
     evidence = gather(bench, prepared, candidate, comparison)

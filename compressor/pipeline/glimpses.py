@@ -51,8 +51,9 @@ class Glimpses:
 
     def _points(self) -> float:
         bench = self._bench
-        model = cast(Encoder, self._job.setup().model)
-        FlatParameters(model).read_from(load_file(self._checkpoint)["values"])
+        setup = self._job.setup()
+        FlatParameters(setup.model).read_from(load_file(self._checkpoint)["values"])
+        model = cast(Encoder, setup.model if setup.result is None else setup.result)
         rows = np.arange(min(ROWS, len(bench.selection.tokens)))
         outputs = bench.fp32_outputs(model.eval().emit(), bench.selection.tokens.select(rows))
         return points(get_metric(bench.data.spec.metric)(outputs, bench.selection_targets.select(rows)))

@@ -1,7 +1,7 @@
 """Memory that a run takes, estimated before it is needed, and the refusal where it clearly is not there.
 
     ladder    = a process + 4 x weights             (the encoder, its graph, the graph in bytes, the engine)
-    training  = ladder + ranks x (a process + 3 x weights)
+    training  = ladder + ranks x (a process + 3 x weights, and once more where the teacher runs in every step)
 
 A student has at most the teacher's weights, about half of them in practice; trained ones are held as value, gradient
 and two moments. What the teacher's sub-layers come to on the text that students are refitted on (`scoring.py` bounds
@@ -45,9 +45,16 @@ def ladder_bytes(weights: int) -> int:
     return PROCESS_BYTES + LADDER_COPIES * weights
 
 
-def training_bytes(weights: int, *, ranks: int) -> int:
-    """Memory of a run that trains a student on that many processes; `weights` of the teacher in bytes of float32."""
-    return ladder_bytes(weights) + ranks * (PROCESS_BYTES + RANK_COPIES * weights)
+def training_bytes(weights: int, *, ranks: int, beside_teacher: bool = False) -> int:
+    """Memory of a run that trains a student.
+
+    Args:
+        weights: Of the teacher, in bytes of float32.
+        ranks: Processes that train.
+        beside_teacher: Whether each of them holds the teacher, too.
+    """
+    copies = RANK_COPIES + int(beside_teacher)
+    return ladder_bytes(weights) + ranks * (PROCESS_BYTES + copies * weights)
 
 
 def check_memory(needed: int, available: int, *, what: str) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from compressor.errors import ExitCode, InfeasibleError, ResourceError
+from compressor.distill.objectives import by_assistant, completed, needs_of
+from compressor.errors import ExitCode, InfeasibleError, InputError, ResourceError
 from compressor.export import check_output, move_into_place
 from compressor.pipeline import distilling, finishing, stages
 from compressor.pipeline.cutting import Cutter, Student
 from compressor.pipeline.exhaustion import exhaustion_explained
 from compressor.pipeline.forecast import forecast
+from compressor.pipeline.objectives import check_losses
 from compressor.pipeline.plan import Plan, make_plan, with_teaching
 from compressor.pipeline.runner import Runner, check_stage
 from compressor.pipeline.starting import check_starts
@@ -33,7 +35,7 @@ from compressor.records.stages import (
 )
 from compressor.records.units import format_ms
 from compressor.report import command_words
-from compressor.search import get_searcher
+from compressor.search import kind_of
 from compressor.search.confirm import planned_tail
 
 MAX_EVALUATION_READS = 3
@@ -98,7 +100,7 @@ def compress(
         StoppedError: `stop_after` was reached.
     """
     check_output(output, force=force)
-    get_searcher(request.search)
+    check_request(request)
     bench = Workbench(request, cache=cache, observer=observer, fresh=fresh and fresh_caches)
     bench.check_target()
     check_stage(stop_after)
@@ -112,6 +114,32 @@ def compress(
             candidate, report = _run(bench, run, command or command_words(request, output))
             move_into_place(finishing.bundle_folder(bench, candidate), output)
     return Outcome(report, output, _as_assistant(bench, candidate))
+
+
+def check_request(request: CompressRequest) -> None:
+    """Refuse what cannot go together, before anything is loaded.
+
+    Raises:
+        InputError: An unknown search or loss, a recipe that cannot be trained, or a search that does without what
+            something else needs.
+    """
+    kind = kind_of(request.search)
+    cuts = kind in ("cuts", "plain")
+    if request.starts and not cuts:
+        raise InputError(f"--start: --search {request.search} cuts no network; leave one of them out")
+    if request.distill is None:
+        return
+    losses = completed(request.distill)
+    if kind == "cells" and "attention scores" in needs_of(losses):
+        raise InputError(
+            f"--distill {request.distill}: expected no loss on attention scores, which the cells of --search "
+            f"{request.search} do not have; set `attention: 0` in a recipe, or leave one of them out"
+        )
+    if by_assistant(losses) and not cuts:
+        raise InputError(
+            f"--distill {request.distill}: expected a search of cuts, whose students learn from what they are cut out "
+            f"of, and --search {request.search} cuts no network; use vanilla-kd, or leave one of them out"
+        )
 
 
 @dataclass(frozen=True)
@@ -132,6 +160,7 @@ class _Verified:
 
 def _run(bench: Workbench, run: Runner, command: tuple[str, ...]) -> tuple[Candidate, Report]:
     """All stages; what ships and its report."""
+    check_losses(bench)
     prepared = run.stage("prepare", Prepared, lambda: stages.prepare(bench))
     if not bench.run.finished("ladder"):
         bench.observer.note(f"plan: {make_plan(bench).summary}")
@@ -254,7 +283,7 @@ def _another(bench: Workbench, make: Callable[[], Student], *, tag: str) -> Stud
 def _as_assistant(bench: Workbench, candidate: Candidate) -> Assistant | None:
     """A student of the teacher; one of another network has levels of its own and assists nobody."""
     student = candidate.student
-    if student is None or (student.source and student.source.root != bench.root.architecture):
+    if student is None or student.table or (student.source and student.source.root != bench.root.architecture):
         return None
     return Assistant(str(stages.weights_path(bench, candidate.tag)), student.architecture)
 
@@ -305,11 +334,13 @@ def plan_for(request: CompressRequest, *, cache: Path, observer: Observer) -> Pl
         UnavailableError: The target is not this device.
         ResourceError: The teacher does not fit into memory.
     """
+    check_request(request)
     bench = Workbench(request, cache=cache, observer=observer)
     bench.check_target()
     with untrained_teacher(bench) as needed:
         bench.check_memory()
         trim_words(bench)
         check_starts(bench)
+        check_losses(bench)
         plan = replace(make_plan(bench), forecast=forecast(bench))
     return with_teaching(plan, epochs=EPOCHS, share=SHARE_OF_BUDGET) if needed else plan

@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from compressor.distill.recipe import WHOLE
 from compressor.errors import InfeasibleError
+from compressor.pipeline.distilling import FINISHING_SECONDS, REPAIR_SECONDS
 from compressor.pipeline.judging import Judge
 from compressor.pipeline.sizes import shipped_bytes
 from compressor.pipeline.stages import source_encoder
 from compressor.pipeline.workbench import Workbench
 from compressor.precision import apply_precision
-from compressor.records.architecture import Architecture, Precision, layers_in_words
+from compressor.records.architecture import Architecture, Precision
 from compressor.records.latency import LatencySummary, LatencyTable
 from compressor.records.score import ScoredSpace
 from compressor.records.stages import Confirmed, Finalists, Source, check_finalists
@@ -21,8 +23,9 @@ from compressor.search.confirm import Confirmation, Trial, confirm
 from compressor.search.sizing import search_within
 from compressor.space import inherit, student_architecture
 
-# Of the time budget: what the finalists of the plain searches may take, at the pace of the first.
-FINALISTS_SHARE = 0.06
+# Of the time budget: what the finalists of the plain searches may take, at the pace of the first; and what a search
+# that trains may take.
+FINALISTS_SHARE, SEARCH_SHARE = 0.06, 0.25
 # Of a size limit: the runtime's optimiser writes its nodes with a little more.
 SIZE_USED = 0.99
 
@@ -53,6 +56,7 @@ def search(
     precision: Precision,
     stems: Sequence[Stem],
     *,
+    wanted: str,
     limit_ms: float,
     race: bool,
 ) -> Finalists:
@@ -63,13 +67,14 @@ def search(
         judge: Times what is built.
         precision: Of the students.
         stems: What is cut: the first by every search, the others by the wanted one.
+        wanted: Name of a search of cuts.
         limit_ms: The promise.
         race: Whether there are other finalists than that of the wanted search, where there is time.
 
     Raises:
         InfeasibleError: The wanted search finds nothing in any of them.
     """
-    wanted, first = bench.request.search, stems[0]
+    first = stems[0]
     begin = time.monotonic()
     found: dict[str, Confirmed] = {}
     refused: list[InfeasibleError] = []
@@ -84,7 +89,7 @@ def search(
     else:
         found[wanted] = _record(bench, first, confirmation)
         again = replace(first, table=confirmation.table)
-        tries = _of_starts(wanted, stems[1:]) | _plain(bench, again, limit_ms) if race else {}
+        tries = _of_starts(wanted, stems[1:]) | _plain(bench, again, wanted, limit_ms) if race else {}
     took, end = time.monotonic() - begin, time.monotonic() + FINALISTS_SHARE * bench.request.time_budget_s
     for name, (stem, finder) in tries.items():
         if found and time.monotonic() + took > end:
@@ -100,16 +105,18 @@ def search(
     return check_finalists(_distinct(found))
 
 
-def sketch(bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, median_ms: float) -> Finalists:
+def sketch(
+    bench: Workbench, judge: Judge, precision: Precision, stem: Stem, *, wanted: str, median_ms: float
+) -> Finalists:
     """The architecture whose predicted median keeps a limit, timed once for the record: an assistant is never run."""
     scale = stem.table.calibration.scale
     problem = replace(_problem(bench, stem, median_ms * 1e3 / scale), most_bytes=math.inf)  # it is never shipped
-    solution = search_within(problem, get_searcher(bench.request.search))
+    solution = search_within(problem, get_searcher(wanted))
     summary, reached_ms = _measure(bench, judge, precision, stem)(solution)
     trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
-    _reporter(bench, problem.source)(trial)
+    reporter(bench)(trial)
     found = _record(bench, stem, Confirmation(trial, 1, stem.table))
-    return check_finalists(Finalists((bench.request.search,), (found,)))
+    return check_finalists(Finalists((wanted,), (found,)))
 
 
 def _of_starts(wanted: str, stems: Sequence[Stem]) -> Tries:
@@ -117,10 +124,10 @@ def _of_starts(wanted: str, stems: Sequence[Stem]) -> Tries:
     return {f"{wanted}{_name(stem)}": (stem, get_searcher(wanted)) for stem in stems}
 
 
-def _plain(bench: Workbench, stem: Stem, limit_ms: float) -> Tries:
+def _plain(bench: Workbench, stem: Stem, wanted: str, limit_ms: float) -> Tries:
     """Plain searches that are worth a place in a race, by name."""
     names = finalists(_problem(bench, stem, limit_ms * 1e3))
-    return {name: (stem, get_searcher(name)) for name in names if name != bench.request.search}
+    return {name: (stem, get_searcher(name)) for name in names if name != wanted}
 
 
 def _name(stem: Stem) -> str:
@@ -129,11 +136,29 @@ def _name(stem: Stem) -> str:
 
 def _problem(bench: Workbench, stem: Stem, limit_us: float) -> SearchProblem:
     source = source_encoder(bench, stem.source).architecture
-    problem = SearchProblem(source, stem.space, stem.table, limit_us)
-    if bench.request.budget.max_size_bytes is None:
+    return sized(bench, SearchProblem(source, stem.space, stem.table, limit_us), source)
+
+
+def sized(bench: Workbench, problem: SearchProblem, shape: Architecture) -> SearchProblem:
+    """The problem with what `--max-size` leaves for the weights of layers or cells.
+
+    Args:
+        bench: What all stages share.
+        problem: Without a limit on them.
+        shape: Any student of its space: what it weighs beside them, all do.
+    """
+    most = bench.request.budget.max_size_bytes
+    if most is None:
         return problem
-    rest = shipped_bytes(bench, source, stem.table.precision) - problem.layer_bytes(source.layers)
-    return replace(problem, most_bytes=SIZE_USED * bench.request.budget.max_size_bytes - rest)
+    rest = shipped_bytes(bench, shape, problem.table.precision) - problem.layer_bytes(shape)
+    return replace(problem, most_bytes=SIZE_USED * most - rest)
+
+
+def search_seconds(bench: Workbench) -> float:
+    """That a search may train for, as is known now: what it finds has to be trained, shipped and cut further too."""
+    budget = bench.request.time_budget_s
+    behind = WHOLE.budget * budget + FINISHING_SECONDS + REPAIR_SECONDS
+    return max(0.0, min(SEARCH_SHARE * budget, bench.seconds_left - behind))
 
 
 def _confirmed(
@@ -147,7 +172,7 @@ def _confirmed(
         measure,
         limit_ms=limit_ms,
         tail=judge.tail,
-        report=_reporter(bench, problem.source),
+        report=reporter(bench),
     )
 
 
@@ -163,11 +188,13 @@ def _measure(
     return measure
 
 
-def _reporter(bench: Workbench, source: Architecture) -> Callable[[Trial], None]:
+def reporter(bench: Workbench) -> Callable[[Trial], None]:
+    """Writes every trial down and says it."""
+
     def report(trial: Trial) -> None:
         bench.run.measured("search", "trial", trial)
         bench.observer.note(
-            f"built {layers_in_words(trial.solution.widths)}: predicted "
+            f"built {trial.solution.in_words}: predicted "
             f"{format_ms(trial.predicted_ms)}, measured {format_ms(trial.latency.p50_ms)}; "
             f"{format_ms(trial.reached_ms)} with the planned tail"
         )

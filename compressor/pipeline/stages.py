@@ -52,6 +52,7 @@ SIZE_MARGIN = 1.2
 
 def prepare(bench: Workbench) -> Prepared:
     """Read, split, tokenise; fix the workload; refuse limits that nothing can keep."""
+    _ = bench.losses  # a recipe that is not for this task is refused before anything is measured
     lengths, workload = bench.evaluation.tokens.lengths, workload_of(bench)
     if bench.teacher.architecture is None:
         check_exported(bench)

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compressor import __version__
+from compressor.distill.objectives import completed, needs_of
 from compressor.encoder import Encoder
 from compressor.errors import BorderError, InputError
 from compressor.export import tokenizer_bytes
@@ -23,6 +24,7 @@ from compressor.precision import PassResult, Ranges, quantise, weight_levels
 from compressor.precision.calibration import measured_ranges
 from compressor.profiles import available_memory, check_threads, fingerprint, resolve_target
 from compressor.records.architecture import Architecture, Precision
+from compressor.records.distillation import DistillRecipe
 from compressor.records.latency import CompileOptions
 from compressor.records.observer import Observer
 from compressor.records.profile import DeviceFingerprint, HardwareProfile
@@ -32,6 +34,7 @@ from compressor.records.serial import digest, file_digest
 from compressor.records.store import RunFolder
 from compressor.records.task import AGREEMENT
 from compressor.runtimes import Device, Feeds, open_device
+from compressor.search import usual_losses
 from compressor.space.factorising import affordable_rank, factorise
 from compressor.tasks import (
     UNLABELLED,
@@ -139,7 +142,7 @@ class Workbench:
     @property
     def training_bytes(self) -> int:
         """Estimated memory of a run that trains a student."""
-        return training_bytes(self.weight_bytes, ranks=self.crew.ranks)
+        return training_bytes(self.weight_bytes, ranks=self.crew.ranks, beside_teacher=self.beside_teacher)
 
     @property
     def crew(self) -> Crew:
@@ -278,6 +281,32 @@ class Workbench:
         return self.corpus.select(self.train_rows)
 
     @cached_property
+    def losses(self) -> DistillRecipe | None:
+        """What students are trained with, completed: by default what is usual for the search; None = the default loss.
+
+        Raises:
+            InputError: A recipe that cannot be trained, or not for this kind of task, or of students that learn the
+                labels alone.
+        """
+        recipe, kind = self.request.distill, self.teacher.kind
+        if not self.request.recipe.distilled:
+            if recipe is None:
+                return None
+            raise InputError(f"a recipe without distillation has no losses: found {recipe}; leave one of them out")
+        recipe = recipe or usual_losses(self.request.search, kind)
+        return None if recipe is None else completed(recipe, kind)
+
+    @property
+    def beside_teacher(self) -> bool:
+        """Whether the teacher runs in every step of a training."""
+        return self.losses is not None and bool(needs_of(self.losses) & {"hidden states", "attention scores"})
+
+    @cached_property
+    def labelled_targets(self) -> Targets:
+        """The labels of the first rows of `train`; those behind them have none."""
+        return self._part(self.data.splits["train"].select("train", self._train_rows[0])).targets
+
+    @property
     def train_targets(self) -> Targets:
         """The labels of what is trained on, for a student without a teacher.
 
@@ -286,7 +315,7 @@ class Workbench:
         """
         if UNLABELLED in self.data.splits:
             raise InputError("without distillation every text needs a label: found texts without")
-        return self._part(self.data.splits["train"].select("train", self._train_rows[0])).targets
+        return self.labelled_targets
 
     @cached_property
     def selection(self) -> Part:

@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Literal
 
 from compressor.errors import BorderError
+from compressor.records.cells import Cells, check_cells
 from compressor.records.task import TaskKind
 
 Activation = Literal["gelu", "relu"]
 HeadActivation = Literal["tanh", "relu", "gelu"]
-OpKind = Literal["stem", "attention", "feed_forward"]
 
 
 class Precision(StrEnum):
@@ -54,6 +54,7 @@ class Architecture:
         relative_buckets: Buckets of a learned bias on relative positions, per head; 0 = none.
         per_token: The classifier reads every token, without a pooler; else the first token, through one.
         word_rank: Width of the word table, which a product without bias widens to that of the others; None = theirs.
+        cells: What stands in the place of layers in a student that was searched from scratch; `layers` is empty then.
     """
 
     layers: tuple[Layer, ...]
@@ -70,6 +71,7 @@ class Architecture:
     relative_buckets: int = 0
     per_token: bool = False
     word_rank: int | None = None
+    cells: Cells | None = None
 
     @property
     def kind(self) -> TaskKind:
@@ -88,6 +90,11 @@ class Architecture:
         if self.per_token:
             return len(self.layers)
         return max((index for index, layer in enumerate(self.layers) if layer.heads), default=0)
+
+    @property
+    def in_words(self) -> str:
+        """`4/192 0/96`: heads and neurons of each layer, or its cells; for people: other sizes are left out."""
+        return layers_in_words(self.layers) if self.cells is None else str(self.cells)
 
     def with_layers(self, layers: tuple[Layer, ...]) -> "Architecture":
         """The same encoder with other layers; layers with nothing left are dropped."""
@@ -123,8 +130,9 @@ class OpKey:
     """One op of the search space, the key of the latency table. Precision is part of the op.
 
     Attributes:
-        kind: "stem" is everything outside the layers (embeddings, mask, pooler, classifier).
-        width: Heads, or neurons; 0 for the stem.
+        kind: "stem" is everything outside the layers (embeddings, mask, pooler, classifier); "attention" and
+            "feed_forward"; of a cell the name of a block or an aggregation, or "join", the sum and norm of a node.
+        width: Heads, or neurons; the edges of a join; 0 for what has no width of its own.
         hidden: Width of the residual stream.
         head_size: Width of one head (attention), else 0.
         activation: Of a feed-forward op, else "".
@@ -133,7 +141,7 @@ class OpKey:
             its head reads the first token only.
     """
 
-    kind: OpKind
+    kind: str
     width: int
     hidden: int
     head_size: int
@@ -157,6 +165,13 @@ def check_architecture(architecture: Architecture) -> Architecture:
     for index, layer in enumerate(architecture.layers):
         if layer.heads < 0 or layer.neurons < 0 or layer.heads + layer.neurons == 0:
             raise BorderError(f"layer {index} of {architecture} has no width: drop it from `layers` instead")
+    if architecture.cells is not None:
+        check_cells(architecture.cells)
+        if architecture.layers or bool(architecture.cells.aggregation) == architecture.per_token:
+            raise BorderError(
+                f"cells stand in the place of layers, and end with an aggregation unless every token gets an answer, "
+                f"got {architecture}"
+            )
     embedding = architecture.hidden if architecture.embedding is None else architecture.embedding
     sizes = (architecture.hidden, architecture.head_size, architecture.vocabulary, architecture.positions, embedding)
     rank = 1 if architecture.word_rank is None else architecture.word_rank

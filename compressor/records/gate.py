@@ -91,7 +91,8 @@ class EngineFacts:
 
     Attributes:
         engine_digest: SHA-256 of the engine.
-        architecture: Heads and neurons of each layer, in words; None = its family has no adapter.
+        architecture: Heads and neurons of each layer, in words, with a digest of the whole shape; None = its family
+            has no adapter.
         precision: Of the matrix products.
         workload: Shape of the latency promise.
         operations: Multiplications and additions of all products at the workload, by the type of their operands.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from compressor.errors import InputError
 from compressor.records.architecture import Architecture, Precision
+from compressor.records.distillation import DistillRecipe
 from compressor.records.promise import Budget
 from compressor.records.recipe import Recipe
 from compressor.records.task import TaskKind, check_kind
@@ -47,6 +48,7 @@ class CompressRequest:
         starts: Folders of networks that are cut beside the teacher.
         assistant: What is cut in the place of the teacher, where there are several limits; None = the teacher.
         recipe: How students are made.
+        distill: The losses that they are trained with; None = the teacher's logits at temperature 2.
         time_budget_s: Wall time of the whole run.
         seed: Of everything random.
     """
@@ -68,6 +70,7 @@ class CompressRequest:
     starts: tuple[str, ...] = ()
     assistant: Assistant | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    distill: DistillRecipe | None = None
     time_budget_s: float = DEFAULT_TIME_BUDGET_S
     seed: int = 0
 

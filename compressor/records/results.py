@@ -5,6 +5,7 @@ from typing import Literal
 
 from compressor.errors import BorderError
 from compressor.records.architecture import Architecture, Layer, Precision
+from compressor.records.distillation import DistillRecipe
 from compressor.records.latency import CompileOptions, LatencySummary
 from compressor.records.promise import Budget, Reason, Verdict, Workload
 from compressor.records.task import TaskSpec
@@ -157,8 +158,8 @@ class Report:
     """Everything a run found out, for people and machines.
 
     `architecture` and `teacher_layers` are None and empty where the teacher's family has no adapter; `kept` are the
-    names of products that stay in float32 in an engine of a lower precision; `command` are the words of the command
-    that asked for it, empty in a report of an older version.
+    that asked for it, empty in a report of an older version; `distill` is the recipe of losses as it was asked for,
+    None = none was.
     """
 
     version: str
@@ -186,6 +187,7 @@ class Report:
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    distill: DistillRecipe | None = None
 
     @property
     def shipped(self) -> Row:
@@ -238,6 +240,8 @@ class Manifest:
         emitted_difference: Largest logit difference of the emitted fp32 graph from the torch student.
         seed: Of everything random.
         kept: Names of the products that stay in float32.
+        distill: The losses that the student was trained with, every weight and parameter given; None = the default
+            loss, or an unpruned teacher.
     """
 
     version: str
@@ -260,6 +264,7 @@ class Manifest:
     emitted_difference: float
     seed: int
     kept: tuple[str, ...] = ()
+    distill: DistillRecipe | None = None
 
 
 def check_verification(verification: Verification) -> Verification:

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from compressor.records.distillation import DistillRecipe
 from compressor.records.request import CompressRequest
 from compressor.records.task import AGREEMENT
 
 USUAL_OUTPUT = Path("bundle")
+DISTILL, RECIPE = "--distill", "losses.yaml"
 
 
 def command_words(request: CompressRequest, output: Path) -> tuple[str, ...]:
     """`compressor compress` with every option that is not a default.
 
-    A recipe with parts left out and an assistant have no option: only a program can ask for them.
+    A recipe with parts left out and an assistant have no option: only a program can ask for them. Losses that are more
+    than one name are in a file, see `command_text`.
 
     Args:
         request: With the names that were given, before they became folders of the cache.
@@ -34,6 +37,14 @@ def shell_text(words: Sequence[str]) -> str:
     """Words as a shell takes them, quoted as `shlex.join` does, with every option on a line of its own."""
     parts = (("\\\n    " if word.startswith("--") else "") + shlex.quote(word) for word in words)
     return " ".join(parts)
+
+
+def command_text(words: Sequence[str], losses: DistillRecipe | None) -> str:
+    """Words as a shell takes them, and below them the file of losses that they name; empty without words."""
+    if not words or losses is None or losses.is_name:
+        return shell_text(words)
+    path = words[words.index(DISTILL) + 1] if DISTILL in words else RECIPE
+    return f"{shell_text(words)}\n\n# {path}\n{losses.in_yaml}"
 
 
 def _options(request: CompressRequest, output: Path) -> dict[str, str | None]:
@@ -61,9 +72,14 @@ def _options(request: CompressRequest, output: Path) -> dict[str, str | None]:
         "--metric": None if agreement else request.metric,
         "--eval-split": request.eval_split,
         "--search": request.search,
+        DISTILL: None if request.distill is None else _losses(request.distill),
         "--time-budget": _number(request.time_budget_s, "s"),
         "--seed": _number(request.seed),
     }
+
+
+def _losses(recipe: DistillRecipe) -> str:
+    return recipe.terms[0].name if recipe.is_name else RECIPE
 
 
 def _number(value: float | None, unit: str = "") -> str | None:

@@ -7,13 +7,13 @@ from compressor.report.table import plain_table
 
 HEADER = ("op", "width", "cached us", "std. error us", "n", "uncached us", "std. error us", "n")
 ESTIMATED = "ESTIMATED"
-UNITS = {"stem": "", "attention": "heads", "feed_forward": "neurons"}
-_NAMES = {"stem": "embeddings, head and call", "attention": "attention", "feed_forward": "feed-forward"}
+UNITS = {"stem": "", "attention": "heads", "feed_forward": "neurons", "join": "edges"}
+_NAMES = {"stem": "embeddings, head and call", "feed_forward": "feed-forward", "join": "sum and norm of a node"}
 
 
 def op_name(op: OpKey) -> str:
     """`attention, first token only`: an op without its width and precision."""
-    return _NAMES[op.kind] + (", first token only" if op.first_token and op.kind != "stem" else "")
+    return _NAMES.get(op.kind, op.kind) + (", first token only" if op.first_token and op.kind != "stem" else "")
 
 
 def shape_in_words(shape: Architecture) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from compressor.records.architecture import layers_in_words
 from compressor.records.latency import LatencySummary
 from compressor.records.promise import Verdict
 from compressor.records.results import COMPILED, EAGER, Report, Row
@@ -93,9 +92,13 @@ def verdict_line(report: Report) -> str:
 
 
 def _widths(report: Report) -> str:
-    if report.architecture is None:
+    shape = report.architecture
+    if shape is None:
         return "as exported (its family has no adapter)"
-    return f"heads/neurons per layer {layers_in_words(report.architecture.layers) or 'none'}"
+    if shape.cells is not None:
+        return f"cells {shape.in_words}, width {shape.hidden}"
+    unusual = "" if shape.activation == "gelu" else f", {shape.activation}"
+    return f"heads/neurons per layer {shape.in_words or 'none'}, hidden {shape.hidden}{unusual}"
 
 
 def markdown(report: Report) -> str:

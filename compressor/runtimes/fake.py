@@ -20,6 +20,7 @@ from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
 from compressor.runtimes.base import Feeds, Progress
 from compressor.runtimes.samples import STRETCH_RUNS, Samples
+from compressor.runtimes.shapes import inferred_shapes
 
 NODE_OVERHEAD_NS = 1_000.0
 RATE_FLOP_PER_NS = {"MatMul": 10.0, "Gemm": 10.0, "MatMulInteger": 40.0}
@@ -161,16 +162,7 @@ def products_ns(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -
 
     A product costs 2 x size of the result x K, where the result [..., N] has as many rows as the input.
     """
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for value in fixed.graph.input:
-        for dimension, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
-            dimension.dim_value = size
-    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
-    results = {
-        value.name: math.prod(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
-        for value in (*inferred.graph.value_info, *inferred.graph.output)
-    }
+    sizes = inferred_shapes(model, shapes)
     matrices = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     total = 0.0
     for node in model.graph.node:
@@ -179,5 +171,5 @@ def products_ns(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -
         if node.op_type in RATE_FLOP_PER_NS and node.input[1] in matrices:
             transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
             inner = matrices[node.input[1]][1 if transposed else 0]
-            total += 2 * results[node.output[0]] * inner / RATE_FLOP_PER_NS[node.op_type]
+            total += 2 * math.prod(sizes.get(node.output[0], (0,))) * inner / RATE_FLOP_PER_NS[node.op_type]
     return total

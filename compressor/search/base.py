@@ -1,12 +1,13 @@
 """What a search is given and what it gives back."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
 from compressor.latency import operations
-from compressor.records.architecture import Architecture, Layer, OpKey
+from compressor.records.architecture import Architecture, Layer, OpKey, layers_in_words
+from compressor.records.cells import Cells
 from compressor.records.latency import LatencyTable
 from compressor.records.score import ScoredSpace
 
@@ -51,19 +52,38 @@ class SearchProblem:
         """Damage that the weights of an op count as."""
         return self.byte_price * self.table.entry(op).weight_bytes if self.byte_price else 0.0
 
-    def layer_bytes(self, widths: tuple[Layer, ...]) -> int:
-        """Of the weights of all layers with these widths."""
-        _, *ops = operations(self.source.with_layers(widths), self.table.precision)
+    def shape_of(self, solution: "Solution") -> Architecture:
+        """The architecture of a student."""
+        if solution.cells is not None:
+            return replace(self.source, cells=solution.cells)
+        return self.source.with_layers(solution.widths)
+
+    def layer_bytes(self, shape: Architecture) -> int:
+        """Of the weights of everything but the stem."""
+        _, *ops = operations(shape, self.table.precision)
         return sum(self.table.entry(op).weight_bytes for op in ops)
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Widths per layer of what is cut (0 = gone), their summed cost and their summed damage."""
+    """What a search found.
+
+    Attributes:
+        widths: Per layer of what is cut (0 = gone); empty where cells were searched.
+        cost_us: Sum of the ops' costs.
+        damage: Sum of the damages; what is compared, the less the better.
+        cells: In the place of layers.
+    """
 
     widths: tuple[Layer, ...]
     cost_us: float
     damage: float
+    cells: Cells | None = None
+
+    @property
+    def in_words(self) -> str:
+        """`4/192 0/96`, or the cells."""
+        return layers_in_words(self.widths) if self.cells is None else str(self.cells)
 
 
 class Searcher(Protocol):

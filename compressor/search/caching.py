@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from compressor.errors import InfeasibleError
 from compressor.latency import model_bytes, summed
-from compressor.records.architecture import Architecture, Layer
+from compressor.records.architecture import Architecture
 from compressor.search.base import Searcher, SearchProblem, Solution
 
 HALVINGS = 5  # the share to a thirty-second, which is less than a percent of any cost
@@ -42,7 +42,7 @@ def search_cached(problem: SearchProblem, search: Searcher) -> Solution:
             low = middle
     if best is None:
         return search(replace(problem, uncached_share=1.0))
-    return replace(best, cost_us=_true_cost_us(problem, best.widths))
+    return replace(best, cost_us=_true_cost_us(problem, problem.shape_of(best)))
 
 
 def _solved(problem: SearchProblem, search: Searcher, share: float) -> Solution | None:
@@ -53,14 +53,13 @@ def _solved(problem: SearchProblem, search: Searcher, share: float) -> Solution 
 
 
 def _implied_share(problem: SearchProblem, solution: Solution) -> float:
-    return _share(problem, problem.source.with_layers(solution.widths))
+    return _share(problem, problem.shape_of(solution))
 
 
 def _share(problem: SearchProblem, shape: Architecture) -> float:
     return problem.table.calibration.uncached_share(model_bytes(problem.table, shape))
 
 
-def _true_cost_us(problem: SearchProblem, widths: tuple[Layer, ...]) -> float:
-    """Summed cost of these widths, at the share of uncached weights that their size implies."""
-    shape = problem.source.with_layers(widths)
+def _true_cost_us(problem: SearchProblem, shape: Architecture) -> float:
+    """Summed cost of a student, at the share of uncached weights that its size implies."""
     return summed(problem.table, shape, _share(problem, shape)).value_us

@@ -62,6 +62,29 @@ def planned_tail(summary: LatencySummary, promised: float) -> float:
     return low_ms / summary.p50_ms * math.pow(high_ms / low_ms, way)
 
 
+def solve(problem: SearchProblem, search: Searcher, *, limit_ms: float, tail: float) -> Solution:
+    """What a search finds for a promise, by the table as it is calibrated.
+
+    Args:
+        problem: Its `limit_us` is replaced.
+        search: The algorithm.
+        limit_ms: The promise.
+        tail: Planned percentile over median.
+
+    Raises:
+        InfeasibleError: Nothing is predicted to keep it.
+        TooLargeError: What is, has too many bytes.
+    """
+    per_us = tail * problem.table.calibration.scale / USED_TARGET / 1e3  # planned milliseconds per microsecond of it
+    planned = replace(problem, limit_us=limit_ms / per_us)
+    try:
+        return search_within(planned, search)
+    except TooLargeError:  # about bytes: no other latency helps
+        raise
+    except InfeasibleError as error:
+        raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
+
+
 def confirm(
     problem: SearchProblem,
     search: Searcher,
@@ -87,18 +110,14 @@ def confirm(
     trials: list[Trial] = []
     kept: Trial | None = None
     while len(trials) < MAX_ROUNDS:
-        scale = problem.table.calibration.scale
-        per_us = tail * scale / USED_TARGET / 1e3  # planned milliseconds per microsecond of the table
         try:
-            solution = search_within(replace(problem, limit_us=limit_ms / per_us), search)
-        except InfeasibleError as error:
+            solution = solve(problem, search, limit_ms=limit_ms, tail=tail)
+        except InfeasibleError:
             if kept is not None:
                 break
-            if isinstance(error, TooLargeError):  # about bytes: no other latency helps
-                raise
-            raise _no_architecture(limit_ms, error.nearest_ms * 1e3 * per_us, error.cost) from error
+            raise
         summary, reached_ms = measure(solution)
-        trial = Trial(solution, scale * solution.cost_us / 1e3, summary, reached_ms)
+        trial = Trial(solution, problem.table.calibration.scale * solution.cost_us / 1e3, summary, reached_ms)
         trials.append(trial)
         if report is not None:
             report(trial)
@@ -134,4 +153,5 @@ def _none_kept(limit_ms: float, closest: Trial) -> InfeasibleError:
 
 def _same(kept: Trial, trial: Trial) -> bool:
     """The search has come back to what it had: another round would change nothing."""
-    return kept is not trial and kept.solution.widths == trial.solution.widths
+    a, b = kept.solution, trial.solution
+    return kept is not trial and (a.widths, a.cells) == (b.widths, b.cells)

@@ -5,6 +5,7 @@ one is put back. The best per weight go first, since float32 takes longer per we
 smallest that keeps the budget is found by bisection, and what it can do without is taken out again.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from operator import or_
@@ -15,15 +16,16 @@ Products = Mapping[str, int]  # name -> size of its matrix
 Groups = Mapping[str, tuple[str, ...]]
 
 MOST_GROUPS = 32  # each is looked at by itself
+# How the names of products begin: the sub-layer of a layer, the edge of a cell, or the aggregation that they are of.
+SUB_LAYER = re.compile(r"(layer\d+\.[^.]+|cell\d+\.\d+\.\d+\.[^.]+|aggregation)\.")
 
 
 def groups_of(products: Products) -> dict[str, tuple[str, ...]]:
     """Products by their sub-layer; in a graph that is not ours each by itself, or with its neighbours."""
     groups: dict[str, list[str]] = {}
     for name in products:
-        parts = name.split(".")
-        group = ".".join(parts[:2]) if parts[0].startswith("layer") and len(parts) > 2 else name
-        groups.setdefault(group, []).append(name)
+        found = SUB_LAYER.match(name)
+        groups.setdefault(found.group(1) if found else name, []).append(name)
     if len(groups) <= MOST_GROUPS:
         return {group: tuple(names) for group, names in groups.items()}
     together = [list(map(str, part)) for part in np.array_split(np.array(list(groups)), MOST_GROUPS)]

@@ -103,7 +103,7 @@ def _beyond(problem: SearchProblem, solution: Solution) -> float:
     """Bytes of weights beyond the limit on them; negative within it."""
     if problem.most_bytes == math.inf:
         return -math.inf
-    return problem.layer_bytes(solution.widths) - problem.most_bytes
+    return problem.layer_bytes(problem.shape_of(solution)) - problem.most_bytes
 
 
 def _uniform(problem: SearchProblem, kept: tuple[int, ...]) -> Iterator[Solution]:

@@ -26,15 +26,15 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
         TooLargeError: What is, has too many bytes.
     """
     found = search_cached(problem, search)
-    smallest = problem.layer_bytes(found.widths)
+    smallest = problem.layer_bytes(problem.shape_of(found))
     if smallest <= problem.most_bytes:
         return found
     price = max(found.damage, 1e-9) / max(1, smallest)
     best: Solution | None = None
     for _ in range(DOUBLINGS):
         found = _at(problem, search, price)
-        smallest = min(smallest, problem.layer_bytes(found.widths))
-        if problem.layer_bytes(found.widths) <= problem.most_bytes:
+        smallest = min(smallest, problem.layer_bytes(problem.shape_of(found)))
+        if problem.layer_bytes(problem.shape_of(found)) <= problem.most_bytes:
             best = found
             break
         price *= 2
@@ -49,7 +49,7 @@ def search_within(problem: SearchProblem, search: Searcher) -> Solution:
     for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
         found = _at(problem, search, middle)
-        if problem.layer_bytes(found.widths) > problem.most_bytes:
+        if problem.layer_bytes(problem.shape_of(found)) > problem.most_bytes:
             low = middle
         else:
             high, best = middle, min(best, found, key=lambda solution: solution.damage)

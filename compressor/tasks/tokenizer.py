@@ -17,7 +17,8 @@ from compressor.tasks.tokens import Ints, Tokens
 _ROWS_AT_ONCE = 4096  # an Encoding takes a few kB: bounds memory, and still keeps all threads busy
 
 # What a folder of a model, and a bundle, keeps of the tokenizer.
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TOKENIZER_FILES = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json", "vocab.txt")
 MASKS = ("[MASK]", "<mask>")  # as BERT and RoBERTa write it
 
 # What one row is to the tokenizer: a text, a pair, or words.

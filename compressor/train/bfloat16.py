@@ -18,21 +18,23 @@ MIN_WIDTH = 64
 
 
 class _RoundedProduct(torch.autograd.Function):
-    """(x [..., in], weight [out, in], bias [out]) -> [..., out], float32."""
+    """(x [..., in], weight [out, in], bias [out] or None) -> [..., out], float32."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         rounded = x.bfloat16(), weight.bfloat16()
         ctx.save_for_backward(*rounded)
-        return F.linear(*rounded).float().add_(bias)
+        ctx.biased = bias is not None
+        product = F.linear(*rounded).float()
+        return product if bias is None else product.add_(bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         x, weight = ctx.saved_tensors
         rows = gradient.flatten(0, -2)
         rounded = rows.bfloat16()
         of_x = (rounded @ weight).float().view_as(x)
-        return of_x, (rounded.T @ x.flatten(0, -2)).float(), rows.sum(0)
+        return of_x, (rounded.T @ x.flatten(0, -2)).float(), (rows.sum(0) if ctx.biased else None)
 
 
 class RoundedLinear(nn.Module):

@@ -76,9 +76,9 @@ class FittingJob:
         expected = len(tokens.ids) if self.architecture.per_token else len(tokens)
         if len(targets) != expected:
             raise BorderError(f"{self.targets}: expected {expected} targets for {self.tokens}, found {len(targets)}")
-        scale = _scale(self.architecture.kind, tokens, targets)
+        scale = output_scale(self.architecture.kind, tokens, targets)
         step = _FittingStep(tokens, targets, self.loss, self.pad_id, scale, per_token=self.architecture.per_token)
-        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.layers)
+        return Setup(model, step, DataOrder(tokens.lengths, self.batch, self.seed), inner=model.inner)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +96,29 @@ class _FittingStep:
         batch = {name: torch.from_numpy(value).to(device) for name, value in padded.items()}
         outputs = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
         outputs = drop_padding(outputs, batch["attention_mask"])
-        return self.loss(outputs, torch.from_numpy(self._targets(rows)).to(device)) / self.scale
-
-    def _targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        if not self.per_token:
-            return self.targets[rows]
-        starts, ends = self.tokens.offsets[rows], self.tokens.offsets[rows + 1]
-        return np.concatenate([self.targets[start:end] for start, end in zip(starts, ends, strict=True)])
+        targets = targets_of_rows(self.targets, self.tokens, rows, per_token=self.per_token)
+        return self.loss(outputs, torch.from_numpy(targets).to(device)) / self.scale
 
 
-def _scale(kind: TaskKind, tokens: Tokens, targets: NDArray[Any]) -> float:
+def targets_of_rows(
+    targets: NDArray[Any], tokens: Tokens, rows: NDArray[np.int64], *, per_token: bool
+) -> NDArray[Any]:
+    """Targets [rows, ...]; of a per-token model those of all tokens of the rows, [tokens, ...].
+
+    Args:
+        targets: Of all rows, or flat of all tokens.
+        tokens: Of all rows.
+        rows: Row numbers.
+        per_token: Whether every token has a target.
+    """
+    if not per_token:
+        return targets[rows]
+    starts, ends = tokens.offsets[rows], tokens.offsets[rows + 1]
+    return np.concatenate([targets[start:end] for start, end in zip(starts, ends, strict=True)])
+
+
+def output_scale(kind: TaskKind, tokens: Tokens, targets: NDArray[Any]) -> float:
+    """What a loss on outputs is divided by, so that a row counts as one; see above."""
     if kind == "token-classification":
         return len(tokens.ids) / len(tokens)
     # Targets that are all the same have no spread to measure errors in.

@@ -15,7 +15,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from compressor.records.training import TrainPlan
 from compressor.train.bfloat16 import round_products
 from compressor.train.flat import FlatParameters
 from compressor.train.job import Job, Setup
-from compressor.train.passes import Note, Passes
+from compressor.train.passes import Note, Passes, Rows
 from compressor.train.team import Alone, Team
 
 Report = Callable[[int, float], None]
@@ -61,6 +60,7 @@ class Trainer:
 
     Attributes:
         model: What is trained.
+        result: The part of it that is kept.
         rounded_products: Number of its linear layers that compute in bfloat16.
     """
 
@@ -71,7 +71,8 @@ class Trainer:
         inner = self._setup.inner if plan.bfloat16 else None
         self.rounded_products = 0 if inner is None else round_products(inner)
         self.model = self._setup.model.to(self._team.device).train()
-        self._passes = Passes(partial(self._setup.step, self.model), plan, note)
+        self.result = self.model if self._setup.result is None else self._setup.result
+        self._passes = Passes(self._loss, plan, note)
         self._flat = FlatParameters(self.model)
         self._space = self._team.workspace(self._flat.size, plan.parts_per_step)
         if self._team.rank == 0 or not self._team.shared:
@@ -134,6 +135,10 @@ class Trainer:
         self._flat.gradients_into(gradient)
         rows = self._setup.order.rows(self._step, part, self._plan.parts_per_step)
         self._space.losses[part] = self._passes.loss(rows, gradient)
+
+    def _loss(self, rows: Rows) -> Tensor:
+        """Of rows, at this step."""
+        return self._setup.step_at(self._step / self._plan.steps)(self.model, rows)
 
     @property
     def _rate(self) -> float:

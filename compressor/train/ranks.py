@@ -51,7 +51,7 @@ def train(
     progress: Progress | None = None,
     note: Note | None = None,
 ) -> None:
-    """Run a training and write the model's state to `result` (safetensors).
+    """Run a training and write the state of what is kept of the model to `result` (safetensors).
 
     Args:
         job: What is trained.
@@ -70,7 +70,7 @@ def train(
     if plan.ranks == 1:
         trainer = Trainer(job, plan, note=note)
         trainer.run(checkpoint, progress)
-        _write(trainer.model, result)
+        _write(trainer.result, result)
     else:
         _spawn(job, plan, result, checkpoint, _Told(progress, note))
     if checkpoint is not None:
@@ -213,7 +213,7 @@ def _rank(
         channel.put(error)
         raise
     if first:
-        _write(trainer.model, result)
+        _write(trainer.result, result)
 
 
 def _team(rank: int, plan: TrainPlan, meeting: _Meeting) -> Team:

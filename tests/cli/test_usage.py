@@ -37,7 +37,20 @@ PROFILE_FLAGS = {
 
 
 COMMANDS = (
-    *("compress", "finetune", "demo", "targets", "profile", "verify", "predict", "bench", "gate", "report", "doctor"),
+    *(
+        "compress",
+        "finetune",
+        "demo",
+        "targets",
+        "methods",
+        "profile",
+        "verify",
+        "predict",
+        "bench",
+        "gate",
+        "report",
+        "doctor",
+    ),
 )
 
 
@@ -50,10 +63,11 @@ def flags_in(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("compress", FLAGS | {"--search", "--start"}),
+        ("compress", FLAGS | {"--search", "--start", "--distill"}),
         ("profile", PROFILE_FLAGS),
         ("verify", {"--json"}),
         ("targets", set()),
+        ("methods", {"--json"}),
     ],
 )
 def test_the_help_of_a_command_has_its_flags(cli: Any, command: str, flags: set[str]) -> None:

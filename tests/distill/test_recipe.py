@@ -45,6 +45,15 @@ def test_a_race_has_enough_steps_or_none(seconds: float, expected: int) -> None:
     assert recipe.race_steps(67_349, examples_per_second=100.0, seconds=seconds) == expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "seconds", "expected"),
+    [(67_349, 1e6, 39), (67_349, 40.0, 31), (67_349, 0.0, 20), (2_000, 1e6, 78), (2_000, 20.0, 31)],
+    ids=["a proxy of the text", "as the time allows", "the least", "small batches", "small and slow"],
+)
+def test_a_try_sees_as_many_rows_whatever_the_batch(rows: int, seconds: float, expected: int) -> None:
+    assert recipe.try_steps(rows, examples_per_second=100.0, seconds=seconds) == expected
+
+
 @pytest.mark.parametrize("rows", [10, 100_000])
 @pytest.mark.parametrize("gpus", [0, 1, 8])
 @pytest.mark.parametrize("cores", [1, 2, 3, 4, 7, 48, 64, 96, 256])
@@ -127,6 +136,8 @@ def test_half_of_the_copies_are_joined_where_longer_texts_are_asked_for() -> Non
 def test_a_deep_cut_is_made_in_two() -> None:
     assert recipe.intermediate_ms(3.0, 6.0) is None
     assert recipe.intermediate_ms(1.0, 4.0) == 2.0
+    assert recipe.intermediate_ms(2.25, 4.0, always=True) == 3.0
+    assert recipe.intermediate_ms(4.0, 4.0, always=True) is None  # what is between them is no cut
     shares = recipe.ASSISTANT.budget + recipe.BEHIND_ASSISTANT.budget
     assert 0.75 * recipe.WHOLE.budget < shares <= recipe.WHOLE.budget  # two cuts take about the time of one
     assert recipe.ASSISTANT.rows + recipe.BEHIND_ASSISTANT.rows == pytest.approx(recipe.WHOLE.rows)

@@ -25,7 +25,8 @@ from compressor.export import (
     write_texts,
 )
 from compressor.export.graphs import final_graph
-from compressor.records.architecture import Precision
+from compressor.records.architecture import Architecture, Precision
+from compressor.records.cells import Cells, Edge
 from compressor.records.results import Manifest
 from compressor.records.serial import load
 from compressor.tasks import Targets, Tokens
@@ -152,6 +153,62 @@ def test_the_config_says_how_many_layers_are_left(tiny_teacher: Path, tmp_path: 
     text = (tmp_path / "config.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"num_hidden_layers": 1, "id2label": {"0": "schön"}}
     assert "schön" in text
+
+
+def _config_of(shape: Architecture, config: dict[str, object], teacher: Path, folder: Path) -> dict[str, object]:
+    write_texts(folder, teacher, config, shape)
+    written: dict[str, object] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return written
+
+
+BERT_SIZES = {"hidden_size": 64, "num_attention_heads": 8, "intermediate_size": 128, "hidden_act": "gelu"}
+BERT = {"model_type": "bert", "num_hidden_layers": 6, **BERT_SIZES, "id2label": {"0": "a"}, "pad_token_id": 0}
+
+
+def test_a_student_of_another_width_says_so(tiny_teacher: Path, tmp_path: Path) -> None:
+    shape = tiny((2, 32), (3, 16), activation="relu")
+    expected = {"hidden_size": 16, "num_attention_heads": 3, "intermediate_size": 32, "hidden_act": "relu"}
+    assert _config_of(shape, BERT, tiny_teacher, tmp_path) == {**BERT, "num_hidden_layers": 2, **expected}
+
+
+def test_a_stack_of_cells_has_neither_heads_nor_neurons(tiny_teacher: Path, tmp_path: Path) -> None:
+    shape = tiny(embedding=64, cells=Cells(((Edge(0, "conv-3"),),), 3, "max-pooling"))
+    expected = {"hidden_size": 16, "num_attention_heads": 0, "intermediate_size": 0}
+    assert _config_of(shape, BERT, tiny_teacher, tmp_path) == {**BERT, "num_hidden_layers": 3, **expected}
+
+
+def test_each_family_has_its_own_words(tiny_teacher: Path, tmp_path: Path) -> None:
+    distilbert = {"n_layers": 6, "dim": 64, "n_heads": 8, "hidden_dim": 128, "activation": "gelu"}
+    found = _config_of(tiny((2, 32)), distilbert, tiny_teacher, tmp_path)
+    assert found == {"n_layers": 1, "dim": 16, "n_heads": 2, "hidden_dim": 32, "activation": "gelu"}
+    electra = {"embedding_size": 64, "hidden_size": 64}
+    assert _config_of(tiny((2, 32)), electra, tiny_teacher, tmp_path) == {"embedding_size": 16, "hidden_size": 16}
+    shape = tiny((2, 32), embedding=8)
+    assert _config_of(shape, electra, tiny_teacher, tmp_path) == {"embedding_size": 8, "hidden_size": 16}
+
+
+@pytest.mark.parametrize("shape", [tiny((1, 16)), None], ids=["canonical", "foreign"])
+def test_canonical_students_are_padded_on_the_right(
+    shape: Architecture | None, tiny_teacher: Path, tmp_path: Path
+) -> None:
+    teacher, folder = tmp_path / "teacher", tmp_path / "bundle"
+    shutil.copytree(tiny_teacher, teacher)
+    folder.mkdir()
+    settings = json.loads((teacher / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (teacher / "tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}), encoding="utf-8")
+    write_texts(folder, teacher, {}, shape)
+    found = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert found == {**settings, "padding_side": "right" if shape else "left"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"padding_side": "right"}'])
+def test_other_tokenizer_settings_are_copied_as_they_are(content: str, tiny_teacher: Path, tmp_path: Path) -> None:
+    teacher, folder = tmp_path / "teacher", tmp_path / "bundle"
+    shutil.copytree(tiny_teacher, teacher)
+    folder.mkdir()
+    (teacher / "tokenizer_config.json").write_text(content, encoding="utf-8")
+    write_texts(folder, teacher, {}, tiny((1, 16)))
+    assert (folder / "tokenizer_config.json").read_text(encoding="utf-8") == content
 
 
 def test_without_a_shape_the_config_is_the_teachers(tiny_teacher: Path, tmp_path: Path) -> None:

@@ -12,17 +12,23 @@ from compressor.export.kernels import check_kernels, expected_kernels
 from compressor.gate.facts import product_operations
 from compressor.precision import apply_precision
 from compressor.records.architecture import Architecture, Precision
+from compressor.records.cells import Cells, Edge
 from compressor.records.latency import CompileOptions
 from compressor.runtimes import onnxruntime_cpu
 from compressor.runtimes.fake import FakeDevice
 from compressor.runtimes.local import OPENVINO, LocalDevice
 
+# Between them every kind of product that a block or an aggregation has.
+MIXED = ((Edge(0, "conv-3"), Edge(0, "identity")), (Edge(1, "attention-4"), Edge(0, "lstm")))
+SEPARATE = ((Edge(0, "sepconv-5"), Edge(0, "identity")),)
 SHAPES = {
     "first token": tiny((2, 32), (1, 16)),
     "several heads": tiny((2, 32), (2, 16)),
     "relative": tiny((2, 32), (1, 16), relative_buckets=8, token_types=0),
     "per token": tiny((2, 32), (1, 16), per_token=True),
     "one sub-layer": tiny((2, 0)),
+    "cells, attention pooling": tiny(embedding=24, cells=Cells(MIXED, 2, "attention-pooling")),
+    "cells, dynamic routing": tiny(embedding=24, cells=Cells(SEPARATE, 1, "dynamic-routing")),
 }
 
 

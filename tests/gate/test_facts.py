@@ -1,20 +1,24 @@
 """What is said of a bundle without a clock: operations against their formula, nodes and bytes of its files."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from bundles import edit_manifest, make_bundle, rehash
 from tiny import SHAPE
 
-from compressor.encoder import Encoder
+from compressor.encoder import FLOAT, Encoder, GraphBuilder
 from compressor.errors import InputError
 from compressor.export import ENGINE, MODEL
+from compressor.gate.checks import static_checks
 from compressor.gate.facts import engine_facts, int8_blocks, product_operations
 from compressor.gate.measuring import Side
 from compressor.precision import apply_precision, quantise
 from compressor.records.architecture import Precision
+from compressor.records.gate import GateLimits
 from compressor.records.promise import Workload
 from compressor.verification import read_manifest
 
@@ -73,6 +77,19 @@ def test_products_with_other_names_are_blocks_of_their_own() -> None:
     assert int8_blocks(apply_precision(model, Precision.INT8))["/dense/MatMul"] == 1.0
 
 
+def test_convolutions_and_recurrences_count() -> None:
+    graph = GraphBuilder()
+    x = graph.input("x", FLOAT, ["rows", "steps", "channels"])
+    filters = graph.constant(np.zeros((6, 2, 3), dtype=np.float32), "filters")  # two groups, kernel of 3
+    mixed = graph.node("Conv", [x, filters], "mixed", group=2)
+    weights = [graph.constant(np.zeros((1, 16, size), dtype=np.float32), f"w{size}") for size in (7, 4)]
+    graph.output(graph.node("LSTM", [mixed, *weights], "states", hidden_size=4), FLOAT, ["steps", 1, "rows", 4])
+    found = product_operations(graph.build("both"), {"x": (5, 4, 9)})
+    convolution = 2 * (5 * 6 * 7) * (2 * 3)  # every result: two channels, three places
+    recurrence = 2 * (5 * 6) * 16 * (7 + 4)  # every step of every row: four gates of 4, from input and state
+    assert found == {"fp32": convolution + recurrence}
+
+
 @pytest.fixture
 def bundle(tiny_teacher: Path, tiny_data: Path, tmp_path: Path) -> Path:
     make_bundle(tmp_path / "bundle", tiny_teacher, tiny_data)
@@ -88,7 +105,9 @@ def test_facts_are_those_of_the_files(bundle: Path) -> None:
     shipped = (ENGINE, "tokenizer.json", "tokenizer_config.json")
     assert facts.bytes == sum((bundle / name).stat().st_size for name in shipped)
     assert facts.engine_digest == manifest.files[ENGINE]
-    assert (facts.architecture, facts.precision, facts.workload) == ("4/64 4/64", "int8", Workload(1, 16, 1))
+    assert facts.architecture is not None
+    assert facts.architecture.startswith("4/64 4/64 [")
+    assert (facts.precision, facts.workload) == ("int8", Workload(1, 16, 1))
     assert (facts.runtime, facts.kept, facts.task) == ("onnxruntime", (), manifest.task)
     assert (facts.teacher_digest, facts.data_digest) == (manifest.teacher_digest, "0")
     assert facts.max_accuracy_drop_points == manifest.budget.max_accuracy_drop_points
@@ -101,6 +120,18 @@ def test_they_change_with_the_workload_as_the_work_does(bundle: Path) -> None:
     double = engine_facts(Side(bundle, read_manifest(bundle)))
     assert sum(double.operations.values()) == 2 * sum(short.operations.values())
     assert double.nodes == short.nodes
+
+
+@pytest.mark.parametrize("changes", [{"hidden": 24}, {"activation": "relu"}], ids=["narrower", "other activation"])
+def test_shapes_with_the_same_words_are_told_apart(bundle: Path, changes: dict[str, object]) -> None:
+    manifest = read_manifest(bundle)
+    before = engine_facts(Side(bundle, manifest))
+    assert manifest.architecture is not None
+    edit_manifest(bundle, architecture=replace(manifest.architecture, **changes))  # type: ignore[arg-type]
+    after = engine_facts(Side(bundle, read_manifest(bundle)))
+    assert after.architecture != before.architecture
+    found = {check.name: check.verdict for check in static_checks(before, after, GateLimits())}
+    assert found["nodes of the engine"] is None  # nothing to hold against another shape
 
 
 def test_a_graph_that_is_none_is_said(bundle: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_good_table_passes_and_finds_its_entries() -> None:
 
 def test_an_op_that_the_table_lacks_is_named() -> None:
     op = replace(TABLE.entries[0].op, kind="attention", width=5, head_size=32, hidden=384)
-    known = r"it covers stem/fp32 at hidden \[\d+, \d+\]: measure it"
+    known = r"it covers .*/fp32 at hidden \[\d+, \d+\]: measure it"
     with pytest.raises(InputError, match=f"no entry for `attention 5 x 32 of 384, fp32`; {known}"):
         TABLE.entry(op)
 
@@ -127,7 +127,7 @@ def test_an_op_that_the_table_lacks_is_named() -> None:
     ],
 )
 def test_a_cost_that_is_no_time_is_refused(cost: Measured) -> None:
-    with pytest.raises(BorderError, match=r"the cost of `stem .*` must be finite, at least 0 and with samples, got"):
+    with pytest.raises(BorderError, match=r"the cost of `.*` must be finite, at least 0 and with samples, got"):
         check_table(with_cost(cost))
 
 

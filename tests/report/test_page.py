@@ -16,6 +16,7 @@ from compressor.cli.app import run
 from compressor.errors import BorderError, UnavailableError
 from compressor.export import EVALUATION, EVIDENCE, REPORT, EvaluationData
 from compressor.records.bench import BatchLatency, LengthLatency
+from compressor.records.distillation import DistillRecipe, LossTerm
 from compressor.records.evidence import CostCurve, Evidence, PartCost, TrainingCurve, TrialPoint, check_evidence
 from compressor.records.promise import Reason, Verdict
 from compressor.records.results import Histogram, Report
@@ -224,6 +225,17 @@ def test_rows_that_were_left_out_are_said() -> None:
         page = render_page(report(), replace(EVIDENCE_FOUND, lengths=lengths, batches=batches), None)
         assert words in page
         assert ("were left out" in page) == bool(words)
+
+
+def test_the_page_has_the_losses_that_were_asked_for() -> None:
+    recipe = DistillRecipe((LossTerm("vanilla-kd", 1.0, (("alpha", 0.25),)), LossTerm("pkd-skip")))
+    words = ("compressor", "compress", "--teacher", "t", "--data", "d", "--distill", "mine.yaml")
+    page = html.unescape(render_page(report(distill=recipe, command=words), Evidence(), None))
+    assert f"--distill mine.yaml\n\n# mine.yaml\n{recipe.in_yaml}" in page
+    assert "vanilla-kd: {weight: 1.0, alpha: 0.25}" in page
+    named = ("compressor", "compress", "--distill", "pkd-skip")
+    page = render_page(report(distill=DistillRecipe.named("pkd-skip"), command=named), Evidence(), None)
+    assert "--distill pkd-skip</pre>" in page
 
 
 def test_two_runs_are_side_by_side() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up_report import made_up_report
 
+from compressor.records.cells import Cells, Edge
 from compressor.records.promise import Budget, Reason, Verdict
 from compressor.records.results import (
     COMPILED,
@@ -53,12 +54,22 @@ def test_a_promise_that_was_not_made_is_not_shown(report: Report) -> None:
 
 
 def test_the_verdict_says_why_not(report: Report) -> None:
-    shipped = ". Shipped: student, int8, heads/neurons per layer 4/192 0/96"
+    shipped = ". Shipped: student, int8, heads/neurons per layer 4/192 0/96, hidden 384"
     assert verdict_line(report) == "met: every promise is kept" + shipped
     reasons = (Reason.LATENCY_OVER_LIMIT, Reason.SIZE_OVER_LIMIT)
     missed = replace(report.verification, verdict=Verdict.MISSED, reasons=reasons)
     expected = "missed: latency over the limit, size over the limit" + shipped
     assert verdict_line(replace(report, verification=missed)) == expected
+
+
+def test_the_verdict_says_the_widths_of_what_ships(report: Report) -> None:
+    shape = report.architecture
+    assert shape is not None
+    narrow = replace(report, architecture=replace(shape, hidden=192, activation="relu"))
+    assert verdict_line(narrow).endswith("heads/neurons per layer 4/192 0/96, hidden 192, relu")
+    cells = Cells(((Edge(0, "lstm"),),), 3, "max-pooling")
+    stack = replace(report, architecture=replace(shape, layers=(), hidden=128, cells=cells))
+    assert verdict_line(stack).endswith("int8, cells 3 x [lstm(0)], max-pooling, width 128")
 
 
 def test_a_teacher_without_an_adapter_has_no_widths_to_show(report: Report) -> None:

@@ -35,6 +35,19 @@ def test_products_are_grouped_by_sub_layer() -> None:
     assert groups_of({"/bert/MatMul_1": 4}) == {"/bert/MatMul_1": ("/bert/MatMul_1",)}
 
 
+def test_products_of_cells_are_grouped_by_edge() -> None:
+    edges = ("cell0.1.0.attention-4", "cell0.1.1.conv-3", "cell1.1.0.attention-4")
+    parts = (f"{edges[0]}.qkv.product", f"{edges[0]}.output.product", f"{edges[1]}.filters.product")
+    products = (*parts, f"{edges[2]}.qkv.product", "aggregation.inner", "aggregation.outer", "logits.product")
+    assert list(groups_of(dict.fromkeys(products, 1)).items()) == [
+        (edges[0], parts[:2]),
+        (edges[1], parts[2:]),
+        (edges[2], (f"{edges[2]}.qkv.product",)),
+        ("aggregation", ("aggregation.inner", "aggregation.outer")),
+        ("logits.product", ("logits.product",)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("most", "groups"), [(0.6, ["layer0.feed_forward"]), (0.2, ["layer0.attention", "layer0.feed_forward"])]
 )

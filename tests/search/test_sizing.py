@@ -19,7 +19,7 @@ def weighing(task: SearchProblem, *, share: float) -> SearchProblem:
         replace(e, weight_bytes=100 * e.op.width * (10 if e.op.kind == "attention" else 1)) for e in task.table.entries
     )
     task = replace(task, table=replace(task.table, entries=entries))
-    return replace(task, most_bytes=share * task.layer_bytes(task.source.layers))
+    return replace(task, most_bytes=share * task.layer_bytes(task.source))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -27,10 +27,14 @@ def weighing(task: SearchProblem, *, share: float) -> SearchProblem:
 def test_nothing_as_small_does_less_damage(seed: int, share: float) -> None:
     task = weighing(problem(seed, limit_share=0.9), share=share)
     found = search_within(task, exact_search)
-    size = task.layer_bytes(found.widths)
+    size = task.layer_bytes(task.shape_of(found))
     assert size <= task.most_bytes
     assert found.damage == pytest.approx(damage(task, found.widths))
-    others = [w for w in architectures(task) if task.layer_bytes(w) <= size and fits(task, w, bins=BINS)]
+    others = [
+        w
+        for w in architectures(task)
+        if task.layer_bytes(task.source.with_layers(w)) <= size and fits(task, w, bins=BINS)
+    ]
     assert found.damage <= min(damage(task, w) for w in others) + 1e-9
 
 
@@ -54,7 +58,7 @@ def test_without_a_limit_nothing_changes() -> None:
 def test_plain_searches_keep_it_too(name: str) -> None:
     search: Searcher = get_searcher(name)
     task = weighing(problem(1, limit_share=0.9), share=0.3)
-    assert task.layer_bytes(search_within(task, search).widths) <= task.most_bytes
+    assert task.layer_bytes(task.shape_of(search_within(task, search))) <= task.most_bytes
 
 
 @pytest.mark.parametrize("name", ["exact", "uniform"])

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import random_encoder, tiny
+from tiny_models import masked_batch, random_encoder, tiny
 from torch import nn
 
 from compressor.distill import logit_loss
 from compressor.encoder import Encoder
+from compressor.records.cells import Cells, Edge
 from compressor.records.training import TrainPlan
+from compressor.space.cells import cell_space
 from compressor.tasks import Tokens
 from compressor.train import FittingJob, Trainer, faster_in_bfloat16, train
 from compressor.train.arithmetic import STEPS
@@ -65,6 +67,22 @@ def test_wide_products_are_replaced_and_keep_parameters_and_names() -> None:
     assert isinstance(model.head.classifier, nn.Linear)
     assert {name: p.data_ptr() for name, p in model.named_parameters()} == pointers
     assert list(model.state_dict()) == list(before)
+
+
+@pytest.mark.parametrize("aggregation", ["dynamic-routing", "attention-pooling"])
+def test_cells_have_products_without_a_bias(aggregation: str) -> None:
+    shape = replace(cell_space(WIDE, 64), per_token=False, cells=Cells(((Edge(0, "sepconv-3"),),), 1, aggregation))
+    plain, rounded = random_encoder(shape), random_encoder(shape)
+    assert round_products(rounded.inner) == 2  # of the block and of the aggregation
+    assert list(rounded.state_dict()) == list(plain.state_dict())
+    batch = masked_batch(shape)
+    for model in (plain, rounded):
+        model(*(torch.from_numpy(batch[name]) for name in model.inputs)).square().sum().backward()
+    exact = dict(plain.cells.aggregation.named_parameters())
+    for name, parameter in rounded.cells.aggregation.named_parameters():
+        expected = exact[name].grad
+        torch.testing.assert_close(parameter.grad, expected, rtol=0, atol=0.1 * expected.abs().max().item(), msg=name)
+        assert not torch.equal(parameter.grad, expected)
 
 
 def end(job: FittingJob, plan: TrainPlan, folder: Path) -> tuple[dict[str, torch.Tensor], float]:

@@ -1,6 +1,6 @@
 """The training loop against a plain loop of torch, and against itself when it is interrupted."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from tiny_jobs import ROWS, Regression, data
 
 from compressor.errors import BorderError, CompressorError
 from compressor.records.training import TrainPlan
-from compressor.train import DataOrder, Trainer, learning_rate, train
+from compressor.train import DataOrder, Setup, Step, Trainer, learning_rate, train
 
 PLAN = TrainPlan(
     steps=23, batch=8, learning_rate=0.05, ranks=1, seed=0, warm_up_share=0.2, weight_decay=0.1, checkpoint_steps=3
@@ -102,6 +102,46 @@ def test_a_checkpoint_of_the_last_step_is_not_trained_again(tmp_path: Path) -> N
     first.run(tmp_path / "checkpoint")
     second.run(tmp_path / "checkpoint")
     assert all(torch.equal(a, b) for a, b in zip(weights(first).values(), weights(second).values(), strict=True))
+
+
+@dataclass(frozen=True)
+class Changing:
+    """A regression whose loss changes on the way, and of whose model only the last layer is kept."""
+
+    asked: list[float]
+
+    def setup(self) -> Setup:
+        """See `Job`."""
+        setup = Regression(batch=8).setup()
+
+        def later(progress: float) -> Step:
+            self.asked.append(progress)
+            return lambda model, rows: (1 if progress < 0.5 else 3) * setup.step(model, rows)
+
+        return replace(setup, later=later, result=setup.model.last)
+
+
+def test_the_loss_is_that_of_the_share_that_is_done() -> None:
+    asked: list[float] = []
+    plan = replace(PLAN, steps=4, parts=2)
+    Trainer(Changing(asked), plan).run()
+    assert asked == [0.0, 0.0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
+    third: list[float] = []
+    for job in (Changing([]), Regression(batch=8)):
+        trainer = Trainer(job, plan)
+        trainer.run(until=2)
+        trainer.run(until=3, report=lambda step, loss: third.append(loss))
+    assert third[0] == pytest.approx(3 * third[1], rel=1e-5)
+
+
+def test_only_the_part_that_is_wanted_is_written(tmp_path: Path) -> None:
+    train(Changing([]), PLAN, tmp_path / "kept")
+    trainer = Trainer(Changing([]), PLAN)
+    trainer.run()
+    kept = load_file(tmp_path / "kept")
+    assert set(kept) == {"weight", "bias"}
+    assert trainer.result is trainer.model.last
+    assert torch.equal(kept["weight"], trainer.model.last.weight)
 
 
 def test_train_writes_the_state_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from compressor.records.architecture import Precision
 from compressor.records.bench import BatchLatency, LengthLatency
+from compressor.records.cells import Cells
 from compressor.records.evidence import CostCurve, PartCost, TrainingCurve, TrialPoint
 from compressor.records.results import LatencyResult, Report
 from compressor.records.units import format_ms
@@ -66,6 +67,41 @@ def _look(precision: Precision, usual: Precision) -> dict[str, Any]:
     if precision == usual:
         return {"facecolor": OURS, "edgecolor": OURS}
     return {"facecolor": "none", "edgecolor": OURS, "hatch": "////"}
+
+
+@styled
+def cell(cells: Cells) -> "Figure":
+    """States from left to right, an arc with its name for every block."""
+    from matplotlib.patches import FancyArrowPatch
+
+    figure, (axes,) = new_figure(WIDTH, 2.8)
+    names = ["in", *(str(node) for node in range(1, len(cells.nodes))), "out"]
+    above: dict[tuple[int, int], int] = {}
+    for node, edges in enumerate(cells.nodes, 1):
+        for edge in edges:
+            place = above.setdefault((edge.source, node), 0)
+            above[edge.source, node] += 1
+            height = 0.28 * (node - edge.source) + 0.3 * place
+            arrow = FancyArrowPatch(
+                (edge.source, 0),
+                (node, 0),
+                connectionstyle=f"arc3,rad={-height / (node - edge.source)}",
+                arrowstyle="-|>",
+                mutation_scale=10,
+                shrinkA=12,
+                shrinkB=12,
+                color=OURS,
+            )
+            arrow.set_gid(tip(f"{edge.block}, from {names[edge.source]} to {names[node]}"))
+            axes.add_patch(arrow)
+            axes.text((edge.source + node) / 2, 0.5 * height + 0.04, edge.block, ha="center", va="bottom", fontsize=9)
+    for place, name in enumerate(names):
+        axes.plot(place, 0, "o", markersize=20, color=TEACHER)
+        axes.text(place, 0, name, ha="center", va="center", color="white", fontsize=9)
+    axes.set_xlim(-0.4, len(names) - 0.6)
+    axes.set_ylim(-0.3, 1.1)
+    axes.axis("off")
+    return figure
 
 
 @styled

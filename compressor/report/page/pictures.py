@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compressor.records.architecture import Architecture
 from compressor.records.bench import LengthLatency, share_left_out
+from compressor.records.cells import Cells
 from compressor.records.evidence import Evidence
 from compressor.records.results import Report
 from compressor.records.units import format_ms
@@ -83,12 +84,31 @@ def _shape(report: Report, evidence: Evidence) -> Picture | None:
     shape = report.architecture
     if shape is None or not report.teacher_layers:
         return None
+    if shape.cells is not None:
+        return _cell(shape.cells)
     return _picture(
         "What is left of the teacher",
         _shape_words(report, shape),
         lambda: figures.shape(report),
         ("layer", "heads", "teacher's heads", "attention in", "neurons", "teacher's neurons", "feed-forward in"),
         _layer_rows(report, shape),
+    )
+
+
+def _cell(cells: Cells) -> Picture:
+    behind = f", then {cells.aggregation}" if cells.aggregation else ""
+    rows = [
+        (f"node {node}", edge.block, "what enters" if edge.source == 0 else f"node {edge.source}")
+        for node, edges in enumerate(cells.nodes, 1)
+        for edge in edges
+    ]
+    return _picture(
+        "The cell",
+        f"It stands {cells.stacked} times in a row{behind}. Every node is the norm of what its blocks make of earlier "
+        "states.",
+        lambda: figures.cell(cells),
+        ("node", "block", "reads"),
+        tuple(rows),
     )
 
 

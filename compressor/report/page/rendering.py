@@ -9,7 +9,7 @@ from compressor.errors import UnavailableError
 from compressor.records.evidence import Evidence
 from compressor.records.results import Report
 from compressor.records.units import format_seconds
-from compressor.report.command import shell_text
+from compressor.report.command import command_text
 from compressor.report.comparing import COMPARISON_HEADER, Run, comparison_cells, differences
 from compressor.report.page.answers import Answers
 from compressor.report.page.pictures import compared, pictures
@@ -55,7 +55,7 @@ def _told(report: Report) -> dict[str, Any]:
         "promises": promises(report),
         "header": HEADER,
         "cells": cells(report),
-        "command": shell_text(report.command),
+        "command": command_text(report.command, report.distill),
         "provenance": provenance(report),
     }
 
