@@ -16,7 +16,6 @@ from benchmarks.harness import ROWS
 from benchmarks.other_tasks import TASKS, Task, make_teacher
 from compressor.distill.job import ObjectiveJob, Stored, StoredEncoder
 from compressor.distill.objectives import completed
-from compressor.distill.recipe import ranks_on
 from compressor.encoder import Encoder
 from compressor.pipeline.demo import encoder_folder
 from compressor.precision import apply_precision
@@ -29,7 +28,7 @@ from compressor.runtimes.local import LocalDevice
 from compressor.tasks import Targets, TextTokenizer, Tokens, encode_split, get_metric, points, read_task
 from compressor.tasks.outputs import model_outputs
 from compressor.teachers import Teacher, load_teacher
-from compressor.train import train
+from compressor.train import crew_on, train
 
 WORK = ROWS / "nas_kd"
 SST2 = "train_sentences"
@@ -134,8 +133,15 @@ class Answered:
             seed: Of the order of the rows.
             weights: Where its weights are kept; None = nowhere.
         """
-        ranks, result = ranks_on(usable_threads()), weights or self.folder / "trained.safetensors"
-        plan = TrainPlan(steps=steps, batch=batch - batch % ranks, learning_rate=rate, ranks=ranks, seed=seed)
+        crew, result = crew_on(usable_threads()), weights or self.folder / "trained.safetensors"
+        plan = TrainPlan(
+            steps=steps,
+            batch=batch - batch % crew.ranks,
+            learning_rate=rate,
+            ranks=crew.ranks,
+            threads=crew.threads,
+            seed=seed,
+        )
         reports: list[tuple[float, int]] = []
         train(
             self.job(student, recipe, batch=plan.batch, seed=seed),
