@@ -13,8 +13,8 @@ student that trains slower takes fewer steps in it, which every row has (`steps`
 | uniform | the same widths in all layers at 5x, in four of six at 12x, in three beyond | no refit, logits at T = 2 |
 | labels | as ours | labels in the place of the teacher's answers |
 
-The ablation leaves single parts out of the recipe that there was before it, with refitted projections; ours is without
-them since (`left.py`). Other tasks than SST-2 have one row each, at 5x (`other_tasks.py`).
+The ablation leaves single parts out of the recipe that there was before it, with refitted projections; the default is
+without them since. Other tasks than SST-2 have one row each, at 5x (`other_tasks.py`).
 
 `--full` takes some hours: interrupt it, and go on with `--resume`. `--quick`: train_sentences, two speeds.
 
@@ -47,7 +47,6 @@ from benchmarks.harness import (
     finish,
     gemm_ceiling,
 )
-from benchmarks.left import RECIPE
 from benchmarks.speeds import speeds
 from benchmarks.students import Job, Way, make_student
 from benchmarks.training_speed import busy_neighbour, flops_share
@@ -67,16 +66,17 @@ CODE = [CHECKOUT / "compressor" / path for path in PATHS] + [CHECKOUT / "benchma
 WORK = ROWS / "frontier"
 SPEEDS = {5: 0.1, 12: 0.6, 20: 1.8, 30: 3.5}  # speed-up -> points that may be lost
 SEEDS = (0, 1, 2)
-PLAIN = Recipe(refit=False, race=False, augmented=False, staged=False)
+PLAIN = Recipe(race=False, augmented=False, staged=False)
+WHOLE = Recipe(refit=True)  # the recipe before the ablation
 # Layers of uniform widths that a user would choose at a speed.
 DEPTHS = {5: 6, 12: 4, 20: 3, 30: 3}
 ABLATED = {
-    "whole recipe": Way(),
-    "without refit": Way(recipe=Recipe(refit=False)),
-    "without exact search": Way("uniform-4"),
-    "without staging": Way(recipe=Recipe(staged=False)),
-    "without augmentation": Way(recipe=Recipe(augmented=False)),
-    "without race": Way(recipe=Recipe(race=False)),
+    "whole recipe": Way(recipe=WHOLE),
+    "without refit": Way(),
+    "without exact search": Way("uniform-4", WHOLE),
+    "without staging": Way(recipe=replace(WHOLE, staged=False)),
+    "without augmentation": Way(recipe=replace(WHOLE, augmented=False)),
+    "without race": Way(recipe=replace(WHOLE, race=False)),
 }
 ABLATION_SPEED = 12
 # Student-t at 97.5 % with 8 degrees of freedom, those of four ways of three seeds, and with 2.
@@ -180,7 +180,7 @@ def ours(seed: int, training: str, **settings: Any) -> list[Student]:
     students: list[Student] = []
     for speed in SPEEDS:
         above = students[-1] if students else None
-        students.append(Student("ours", Way(recipe=RECIPE), speed, seed, training, above, **settings))
+        students.append(Student("ours", Way(), speed, seed, training, above, **settings))
     return students
 
 
@@ -189,7 +189,7 @@ def yardsticks(speed: int, seed: int, training: str, **settings: Any) -> list[St
     ways = {
         "fewer": Way("fewer-layers", PLAIN),
         "uniform": Way(f"uniform-{DEPTHS[speed]}", PLAIN),
-        "labels": Way(recipe=replace(RECIPE, distilled=False)),
+        "labels": Way(recipe=Recipe(distilled=False)),
     }
     return [Student(name, way, speed, seed, training, **settings) for name, way in ways.items()]
 

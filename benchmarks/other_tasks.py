@@ -1,8 +1,7 @@
 """The product on other tasks than SST-2: pairs, a regression, entities; teachers made here, students at 5x.
 
 The teachers are fine-tuned from the demo's encoder, by the product's own `finetune`, and kept under a hash of what
-they are made from. The students have the recipe that the ablation left, one seed, and the length that the pipeline
-picks.
+they are made from. The students have the default recipe, one seed, and the length that the pipeline picks.
 
 Every task has its usual metric (of paraphrases the accuracy), and what is limited is the drop. RTE and CoLA have so
 few evaluation rows (277 and 1,043) that a drop is mostly chance: there it is the lower end of the drop's paired 95 %
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import CHECKOUT, ROWS, SHARED, content_hash
-from benchmarks.left import RECIPE
 from benchmarks.students import Job, Quiet, Way, make_student
 from compressor.pipeline.finetune import finetune
 
@@ -76,14 +74,14 @@ def make_teacher(task: Task, encoder: Path) -> Path:
 
 def settings(task: Task, encoder: Path) -> list[object]:
     """What a row depends on beside the code of the package: encoder and data are in the teacher's name."""
-    return [teacher_folder(task, encoder).name, SPEED, TIME_BUDGET_S, str(RECIPE)]
+    return [teacher_folder(task, encoder).name, SPEED, TIME_BUDGET_S]
 
 
 def student_row(task: Task, encoder: Path, *, time_budget_s: float = TIME_BUDGET_S) -> dict[str, Any]:
     """Teacher and student of a task: scores, the drop with its interval, evaluation rows, speed-up."""
     teacher = make_teacher(task, encoder)
     job = Job(teacher, task.data, length=None, metric=task.metric, time_budget_s=time_budget_s)
-    facts, _ = make_student(job, Way(recipe=RECIPE), speed_up=SPEED, cache=WORK / "cache")
+    facts, _ = make_student(job, Way(), speed_up=SPEED, cache=WORK / "cache")
     return {"task": task.name, **facts, "by_interval": task.by_interval}
 
 

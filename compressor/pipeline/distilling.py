@@ -186,7 +186,7 @@ def _curve(tag: str, losses: dict[int, float]) -> TrainingCurve:
 
 
 def inherited(bench: Workbench, confirmed: Confirmed, tag: str, reference: Reference | None = None) -> Path:
-    """Weights of the untrained student, its projections refitted.
+    """Weights of the untrained student; with a recipe that refits, its projections take over what was cut away.
 
     Args:
         bench: What all stages share.

@@ -68,7 +68,6 @@ def test_a_missed_promise_ends_with_4_and_its_reason(
     compress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With the whole recipe the student would answer like its teacher.
-    monkeypatch.setattr("compressor.pipeline.distilling.refit", lambda *given: None)
     monkeypatch.setattr("compressor.pipeline.labelling.copies_of", lambda *given, **more: 0)
     monkeypatch.setattr("compressor.pipeline.searching.finalists", lambda problem: ())
     monkeypatch.setattr("compressor.distill.recipe.DEEP", 0.0)

@@ -97,7 +97,7 @@ def test_the_numbers_of_a_report_fit_together_and_the_bundle(whole: Whole, teach
 
 def test_a_limit_that_costs_too_much_accuracy_is_built_but_missed(ask: Ask, run: Run, teacher_ms: Times) -> None:
     request = ask(DAMAGING * teacher_ms[Precision.INT8], max_accuracy_drop_points=0.0)
-    outcome = run(replace(request, recipe=Recipe(refit=False, race=False, staged=False, augmented=False)))
+    outcome = run(replace(request, recipe=Recipe(race=False, staged=False, augmented=False)))
     assert outcome.exit_code is ExitCode.MISSED
     assert outcome.report.verification.reasons == (Reason.ACCURACY_OVER_BUDGET,)
     assert outcome.report.verification.latency.verdict is Verdict.MET
