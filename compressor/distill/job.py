@@ -10,7 +10,7 @@ only the student is kept.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -162,8 +162,8 @@ class Distilling(nn.Module):
     def train(self, mode: bool = True) -> "Distilling":
         """Of what is trained alone: the teacher only answers."""
         super().train(mode)
-        if isinstance(self.teacher, nn.Module):
-            self.teacher.eval()
+        if self.teacher is not None:
+            cast(nn.Module, self.teacher).eval()
         return self
 
     def looks_inside(self, progress: float) -> bool:

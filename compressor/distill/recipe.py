@@ -69,7 +69,7 @@ def rows_of(rows: int, *, rows_per_second: float, time_budget_s: float) -> int:
     if affordable >= most:
         return most
     affordable = max(affordable, LEAST_ROWS)
-    quarter = 2 ** (int(math.log2(affordable)) - 2)
+    quarter = 1 << max(0, int(math.log2(affordable)) - 2)
     return min(most, int(affordable) // quarter * quarter)
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from compressor.encoder import IDENTITY
 from compressor.records.architecture import Architecture, OpKey, Precision
-from compressor.records.cells import Cells
+from compressor.records.cells import IDENTITY, Cells
 
 STEM, ATTENTION, FEED_FORWARD, JOIN = "stem", "attention", "feed_forward", "join"
 

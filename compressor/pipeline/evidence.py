@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from compressor.encoder import IDENTITY
 from compressor.latency import model_bytes, operations
 from compressor.pipeline.workbench import Workbench
 from compressor.records.architecture import Architecture, OpKey
+from compressor.records.cells import IDENTITY
 from compressor.records.evidence import (
     TRAINING,
     CostCurve,

@@ -26,7 +26,7 @@ from compressor.tasks.outputs import model_outputs
 from compressor.teachers import Teacher, load_base
 from compressor.teachers.losses import fine_tuning_loss
 from compressor.teachers.saving import save_teacher
-from compressor.train import FittingJob, crew_of, crew_on, train, usable_gpus
+from compressor.train import Crew, FittingJob, crew_of, crew_on, train, usable_gpus
 
 BATCH = 64
 # Measured at width 384 (benchmarks/log.md); falls to the usual 5e-5 of BERT-base at 768.
@@ -97,9 +97,8 @@ def fit_teacher(
             for all; None = as long as it takes.
     """
     rows = len(task.splits["train"])
-    cores, gpus = work.choose("finetune.cores", usable_threads), work.choose("finetune.gpus", usable_gpus)
-    crew = crew_on(cores, gpus=gpus)
-    batch = BATCH - BATCH % crew.ranks
+    crew = crew_in(work)
+    batch = batch_of(crew)
     wanted = max(1, round(epochs * rows / batch))
     begin = time.monotonic()
     observer.begin("finetune", f"train {wanted} steps of {batch} on {rows} rows")
@@ -131,6 +130,17 @@ def fit_teacher(
     reached = _points(base, task)
     observer.end("finetune", time.monotonic() - begin, cached=False)
     return FineTuned(teacher, task.spec.metric, reached, task.spec.eval_split)
+
+
+def crew_in(work: RunFolder) -> Crew:
+    """Who trains, the same in every continuation."""
+    cores, gpus = work.choose("finetune.cores", usable_threads), work.choose("finetune.gpus", usable_gpus)
+    return crew_on(cores, gpus=gpus)
+
+
+def batch_of(crew: Crew) -> int:
+    """Rows per step: as many for each rank."""
+    return BATCH - BATCH % crew.ranks
 
 
 def _encoded(model: Teacher, task: TextData, split: str) -> tuple[Tokens, Targets]:

@@ -72,7 +72,7 @@ def objective_job(
         InputError: A loss cannot match this student with its teacher.
     """
     labels = bench.run.file("labels.npy")
-    np.save(labels, hard_labels(bench))
+    np.save(labels, hard_labels(bench, _given(bench)))
     assistant = source if by_assistant(losses) else None
     job = ObjectiveJob(
         student=student,
@@ -90,14 +90,18 @@ def objective_job(
     return replace(job, begin=job.settled) if part == REPAIR else job
 
 
-def hard_labels(bench: Workbench) -> NDArray[np.int64] | NDArray[np.float64]:
+def hard_labels(bench: Workbench, given: NDArray[Any]) -> NDArray[np.int64] | NDArray[np.float64]:
     """A label for everything that is trained on, as `logits.npy`: the data's, else the teacher's answer.
 
     Changed copies of a row say something else than the row, so they have none of their own; nor have texts without
     labels. Of a per-token teacher every token of such a text is answered but special ones: where a word that was
     changed begins is not known.
+
+    Args:
+        bench: What all stages share; its text is labelled.
+        given: The data's labels of the first rows, flat of a per-token task.
     """
-    answers, given = np.load(bench.run.file("logits.npy"), mmap_mode="r"), _given(bench)
+    answers = np.load(bench.run.file("logits.npy"), mmap_mode="r")
     labels: NDArray[np.int64] | NDArray[np.float64]
     if bench.teacher.kind == "regression":
         labels = answers[:, 0].astype(np.float64)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from compressor.hub import LABEL_NAMES, data_folder, expand_alias, expand_model, model_folder
-from compressor.pipeline.finetune import BATCH, TRAINED, FineTuned, fit_teacher
+from compressor.pipeline.finetune import TRAINED, FineTuned, batch_of, crew_in, fit_teacher
 from compressor.pipeline.workbench import Workbench
 from compressor.records.serial import digest
 from compressor.records.store import RunFolder
@@ -151,7 +151,7 @@ def _worth_training_anew(bench: Workbench, task: TextData, work: RunFolder) -> b
     if steps is None or steps >= (wanted := _wanted_steps(task, work)):
         return False
     affordable = int(_seconds_left(bench) * work.chosen("finetune.examples_per_second") / _batch(work))
-    larger = bench.request.time_budget_s > work.chosen(BUDGET)
+    larger = bool(bench.request.time_budget_s > work.chosen(BUDGET))
     anew = larger and affordable >= min(wanted, 2 * steps)
     then = f"it is trained anew, for about {min(affordable, wanted)}" if anew else "a longer --time-budget does more"
     bench.observer.note(
@@ -167,8 +167,7 @@ def _wanted_steps(task: TextData, work: RunFolder) -> int:
 
 
 def _batch(work: RunFolder) -> int:
-    ranks: int = work.chosen("finetune.ranks")
-    return BATCH - BATCH % ranks
+    return batch_of(crew_in(work))
 
 
 def _tidy(work: RunFolder) -> None:

@@ -20,6 +20,8 @@ class Edge:
 
 
 Node = tuple[Edge, ...]
+# Blocks that compute nothing: what enters leaves, or nothing leaves.
+IDENTITY, NONE = "identity", "none"
 
 
 @dataclass(frozen=True)

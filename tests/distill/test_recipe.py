@@ -10,7 +10,7 @@ import pytest
 
 from compressor.distill import recipe, throughput
 from compressor.records.training import TrainPlan, check_plan
-from compressor.train import crew_on
+from compressor.train import Crew, crew_on
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_speed_is_that_of_the_fastest_stretch_behind_the_first_report(
 
     monkeypatch.setattr(throughput, "train", train)
     monkeypatch.setattr(throughput, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    plan = recipe.plan(1000, rows=10, ranks=1, seed=0)
+    plan = recipe.plan(1000, rows=10, crew=Crew(1), seed=0)
     job = SimpleNamespace(setup=lambda: SimpleNamespace(order=ORDER))
     found = throughput.examples_per_second(job, plan)
     assert found == pytest.approx(tokens_per_second / ORDER.lengths.mean())

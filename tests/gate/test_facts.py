@@ -130,7 +130,7 @@ def test_shapes_with_the_same_words_are_told_apart(bundle: Path, changes: dict[s
     edit_manifest(bundle, architecture=replace(manifest.architecture, **changes))  # type: ignore[arg-type]
     after = engine_facts(Side(bundle, read_manifest(bundle)))
     assert after.architecture != before.architecture
-    found = {check.name: check.verdict for check in static_checks(before, after, GateLimits())}
+    found = {check.name: check.verdict for check in static_checks(before, after, GateLimits(), timed=True)}
     assert found["nodes of the engine"] is None  # nothing to hold against another shape
 
 

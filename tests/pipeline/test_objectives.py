@@ -91,7 +91,8 @@ def test_copies_have_the_labels_that_the_teacher_gives_them(
     bench, path = bench_with(request, tmp_path), run_folder(tmp_path / "cache") / "logits.npy"
     np.save(path, -np.load(path))  # a teacher that is always wrong, so that its answers are not the labels
     answers = np.load(path).argmax(1)
-    labels, given = hard_labels(bench), bench.labelled_targets.values
+    given = bench.labelled_targets.values
+    labels = hard_labels(bench, given)
     rows = ROWS["train"] - ROWS["train"] // 10
     assert len(given) == rows < len(labels) == len(answers)
     assert np.array_equal(labels[:rows], given)
@@ -105,16 +106,14 @@ class Text:
 
     special_ids = frozenset({2, 3})
 
-    def __init__(
-        self, folder: Path, kind: str, given: np.ndarray, answers: np.ndarray, ids: tuple[int, ...] = (5, 5, 5)
-    ) -> None:
+    def __init__(self, folder: Path, kind: str, answers: np.ndarray, ids: tuple[int, ...] = (5, 5, 5)) -> None:
         np.save(folder / "logits.npy", answers)
         total = len(ids)
         tokens = Tokens(np.array(ids, dtype=np.int32), np.zeros(total, dtype=np.uint8), np.array([0, total]))
         tokens.save(folder / "tokens")
         self._folder = folder
-        self.run, self.teacher, self.labelled_targets, self.tokenizer = self, self, self, self
-        self.kind, self.values = kind, given
+        self.run, self.teacher, self.tokenizer = self, self, self
+        self.kind = kind
 
     def file(self, name: str) -> Path:
         return self._folder / name
@@ -134,16 +133,16 @@ def test_where_the_data_has_no_label_the_teacher_answers(
     kind: str, given: np.ndarray, expected: list[float], tmp_path: Path
 ) -> None:
     answers = np.array([[-2.0, 0], [1, 2], [5, 4]], dtype=np.float32)
-    text = Text(tmp_path, kind, given, answers[:, :1] if kind == "regression" else answers)
-    assert hard_labels(text).tolist() == expected
+    text = Text(tmp_path, kind, answers[:, :1] if kind == "regression" else answers)
+    assert hard_labels(text, given).tolist() == expected
 
 
 def test_of_words_that_nobody_labelled_special_tokens_are_not_answered(tmp_path: Path) -> None:
     """In rows of the data the labels say what counts, an unknown word among them, whose token is special too."""
     answers = np.tile(np.array([[0.0, 1.0]], dtype=np.float32), (8, 1))
     ids, given = (2, 3, 7, 3, 2, 7, 8, 3), np.array([-100, -1, 0, -100])
-    text = Text(tmp_path, "token-classification", given, answers, ids)
-    assert hard_labels(text).tolist() == [-100, 1, 0, -100, -100, 1, 1, -100]
+    text = Text(tmp_path, "token-classification", answers, ids)
+    assert hard_labels(text, given).tolist() == [-100, 1, 0, -100, -100, 1, 1, -100]
 
 
 @pytest.mark.parametrize(

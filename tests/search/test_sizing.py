@@ -86,4 +86,4 @@ def test_a_plain_search_says_what_is_too_large_too(name: str) -> None:
         search_within(task, search)
     room = task.most_bytes + caught.value.missing_bytes
     found = search_within(replace(task, most_bytes=room + 1), search)  # the missing bytes are rounded
-    assert task.layer_bytes(found.widths) == pytest.approx(room, abs=1)
+    assert task.layer_bytes(task.shape_of(found)) == pytest.approx(room, abs=1)

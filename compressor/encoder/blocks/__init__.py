@@ -14,8 +14,8 @@ from compressor.encoder.blocks.lstm import BidirectionalLstm
 from compressor.encoder.blocks.none import Nothing
 from compressor.encoder.blocks.separable import SeparableConvolution
 from compressor.records.architecture import Architecture
+from compressor.records.cells import IDENTITY, NONE
 
-IDENTITY, NONE = "identity", "none"
 BLOCKS: dict[str, Callable[[Architecture], Block]] = {
     IDENTITY: Identity,
     NONE: Nothing,
