@@ -145,7 +145,7 @@ def test_a_deep_cut_is_made_in_two() -> None:
 
 def test_a_repair_is_short_and_slow() -> None:
     assert recipe.wanted_steps(67_349, recipe.REPAIR) == 468
-    assert recipe.plan(1, rows=67_349, ranks=1, seed=0, part=recipe.REPAIR).learning_rate == 2e-4
+    assert recipe.plan(1, rows=67_349, crew=Crew(1), seed=0, part=recipe.REPAIR).learning_rate == 2e-4
 
 
 @pytest.mark.parametrize(
