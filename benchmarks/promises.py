@@ -1,7 +1,7 @@
 """How often a latency promise is judged wrongly: engines near their limit on a device of known, bursty noise.
 
 1,000 engines whose true 95th percentile is 0.97 to 1.03 of the limit are judged by `verify_latency` itself, in 5
-processes of 4 seconds and up to two repeats. False `met`: the truth is over the limit; false `missed`: it is within.
+processes of 5 seconds and up to two repeats. False `met`: the truth is over the limit; false `missed`: it is within.
 
     python -m benchmarks.promises    # a table of the rule in use and of rules that it was chosen among
 """
