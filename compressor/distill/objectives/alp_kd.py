@@ -16,49 +16,30 @@ of another width is projected to it first, which begins with what is best for th
 Beside this the paper has CE and KD: 0.1 and 0.2 here, to 0.7 of this.
 """
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor, nn
 
-from compressor.distill.objectives.base import EVERY_TASK, Need, Objective, Setting, check_depth
-from compressor.distill.objectives.layers import Buckets, apart, everything, overlapping, uniform
+from compressor.distill.objectives.base import Setting
+from compressor.distill.objectives.groups import OfGroups
+from compressor.distill.objectives.layers import apart, everything, overlapping, uniform
 from compressor.distill.objectives.matching import flat, show, summed_over_rows, vectors, widened
 from compressor.encoder import Trace
 from compressor.errors import InputError
-from compressor.records.distillation import LossTerm
-
-# 0.1 of the labels and 0.2 of the teacher's distribution.
-HARD_AND_SOFT = LossTerm("vanilla-kd", 0.3, (("alpha", 2 / 3),))
 
 
-class _Attended(Objective):
+class _Attended(OfGroups):
     """What all three have in common."""
 
     source = "Passban et al. 2021, arXiv 2012.14022"
-    needs = frozenset[Need]({"hidden states"})
-    tasks = EVERY_TASK
-    answers = False
-    matches_layers = True
-    weight = 0.7
-    beside = HARD_AND_SOFT
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        if self.matches_layers:
-            check_depth(self.name, setting)
-        student, teacher = setting.student, setting.teacher
-        if len(set(teacher.widths[1:])) != 1:
+        widths = setting.teacher.widths
+        if len(set(widths[1:])) != 1:
             raise InputError(
-                f"--distill {self.name} mixes the teacher's layers: expected all of one width, found {teacher.widths}"
+                f"--distill {self.name} mixes the teacher's layers: expected all of one width, found {widths}"
             )
-        self._buckets = self.buckets(student.layers, teacher.layers)
-        self.projections = nn.ModuleList(widened(width, teacher.widths[1]) for width in student.widths[1:])
-
-    @staticmethod
-    @abstractmethod
-    def buckets(student: int, teacher: int) -> Buckets:
-        """A(j) of each layer of the student, by the numbers of layers."""
+        self.projections = nn.ModuleList(widened(width, widths[1]) for width in setting.student.widths[1:])
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""

@@ -14,43 +14,27 @@ student. It begins as their mean, and then as the best one for the student as it
 Their example run has 0.7 of this, 0.2 of the softened distribution and 0.1 of the labels beside it.
 """
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor, nn
 
-from compressor.distill.objectives.alp_kd import HARD_AND_SOFT
-from compressor.distill.objectives.base import EVERY_TASK, Need, Objective, Setting, check_depth
-from compressor.distill.objectives.layers import Buckets, apart, overlapping
+from compressor.distill.objectives.base import Setting
+from compressor.distill.objectives.groups import OfGroups
+from compressor.distill.objectives.layers import apart, overlapping
 from compressor.distill.objectives.matching import Projection, flat, show, summed_over_rows
 from compressor.encoder import Trace
 
 
-class _Combined(Objective):
+class _Combined(OfGroups):
     """What both have in common."""
 
     source = "Wu et al. 2020, arXiv 2010.03034"
-    needs = frozenset[Need]({"hidden states"})
-    tasks = EVERY_TASK
-    answers = False
-    matches_layers = True
-    weight = 0.7
-    beside = HARD_AND_SOFT
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        check_depth(self.name, setting)
-        student, teacher = setting.student, setting.teacher
-        self._buckets = self.buckets(student.layers, teacher.layers)
         self.projections = nn.ModuleList(
-            Projection([teacher.widths[k] for k in bucket], width)
-            for bucket, width in zip(self._buckets, student.widths[1:], strict=True)
+            Projection([setting.teacher.widths[k] for k in bucket], width)
+            for bucket, width in zip(self._buckets, setting.student.widths[1:], strict=True)
         )
-
-    @staticmethod
-    @abstractmethod
-    def buckets(student: int, teacher: int) -> Buckets:
-        """M(j) of each layer of the student, by the numbers of layers."""
 
     def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
         """See `Objective`."""

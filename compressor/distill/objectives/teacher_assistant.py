@@ -17,34 +17,16 @@ So every cut is made in two with this loss, however shallow. Text without labels
 teacher's answers as labels in every hop.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-from torch import Tensor
-
-from compressor.distill.objectives.base import POSITIVE, SHARE, Need, Objective, Ranges, Setting
-from compressor.distill.objectives.outputs import hard_and_soft, hard_and_soft_needs
-from compressor.encoder import Trace
+from compressor.distill.objectives.base import Setting
+from compressor.distill.objectives.vanilla_kd import VanillaKD
 
 
-class TeacherAssistant(Objective):
+class TeacherAssistant(VanillaKD):
     """The labels and the softened distribution of what the student was cut out of, always in two cuts."""
 
     name = "teacher-assistant"
     source = "Mirzadeh et al. 2020, arXiv 1902.03393"
-    needs = frozenset[Need]({"labels", "teacher's logits"})
-    ranges: ClassVar[Ranges] = {"temperature": POSITIVE, "alpha": SHARE}
     by_assistant = True
 
     def __init__(self, setting: Setting, *, temperature: float = 5.0, alpha: float = 0.5) -> None:
-        super().__init__(setting)
-        self.temperature, self.alpha = temperature, alpha
-
-    @classmethod
-    def needs_of(cls, parameters: Mapping[str, float]) -> frozenset[Need]:
-        """See `Objective`: a term without a weight reads nothing."""
-        return hard_and_soft_needs(parameters["alpha"])
-
-    def loss(self, student: Trace, teacher: Trace, labels: Tensor, progress: float) -> Tensor:
-        """See `Objective`."""
-        return hard_and_soft(self.setting, student, teacher, labels, temperature=self.temperature, alpha=self.alpha)
+        super().__init__(setting, temperature=temperature, alpha=alpha)
