@@ -113,6 +113,8 @@ def test_an_interruption_that_python_drops_ends_the_run_at_the_next_sign_of_prog
     class Destroyed:
         def __del__(self) -> None:
             signal.raise_signal(number)
+            for _ in range(1000):  # the handler runs in here, wherever Python takes its time to call it
+                pass
 
     observer = make_observer(quiet=True, to_stderr=False)
     observer.progress(0.1)

@@ -80,6 +80,7 @@ def test_scores_are_made_once_and_an_interrupted_family_goes_on(
     assert family_exit_code(found) is ExitCode.MET
 
 
+@pytest.mark.heavy
 def test_fresh_makes_anew_once_what_the_members_share(
     begin: Any, limits: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

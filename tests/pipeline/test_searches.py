@@ -41,6 +41,13 @@ from compressor.teachers import load_teacher
 from compressor.verification import Prediction, Predictor
 
 SEARCHES = (NAS_KD, *EPISODIC)
+
+
+def often(*names: str) -> list[Any]:
+    """Every search; all but these only where there is time for heavy tests."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.heavy) for name in SEARCHES]
+
+
 MORE = tries.Tries.more  # the tests of whole runs count tries
 
 
@@ -64,7 +71,7 @@ def killed(*given: object, **more: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("search", often(NAS_KD, "kd-nas"))
 def test_it_ends_with_a_verified_engine_within_the_limit(
     search: str, request_of: Callable[[str], CompressRequest], run: Run, tmp_path: Path
 ) -> None:
@@ -89,6 +96,7 @@ def test_it_ends_with_a_verified_engine_within_the_limit(
     assert (outcome.bundle / "report.html").exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("search", [NAS_KD, "kd-nas"])
 def test_killed_in_the_search_it_ends_with_the_same_bits(
     search: str,
@@ -109,7 +117,7 @@ def test_killed_in_the_search_it_ends_with_the_same_bits(
     assert student.read_bytes() == bits
 
 
-@pytest.mark.parametrize("search", EPISODIC)
+@pytest.mark.parametrize("search", often("evolution")[1:])
 def test_killed_between_tries_it_goes_on_among_the_same_shapes(
     search: str,
     request_of: Callable[[str], CompressRequest],
@@ -227,7 +235,7 @@ def missed_once(monkeypatch: pytest.MonkeyPatch) -> list[Verification]:
     return met
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("search", often("kd-nas"))
 def test_a_student_that_misses_only_its_latency_is_cut_further(
     search: str,
     ask: Ask,
@@ -317,7 +325,7 @@ def test_a_limit_below_all_of_the_space_is_known_before_anything_is_trained(
     assert "score" not in watcher.begun
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("search", often(NAS_KD, "kd-nas"))
 def test_the_weights_of_layers_are_within_what_the_size_leaves(
     search: str,
     request_of: Callable[[str], CompressRequest],
@@ -388,6 +396,7 @@ def test_students_of_cells_are_trained_with_the_loss_of_the_search(
     assert any(note.startswith("losses: 1 x nas-kd (") for note in watcher.notes)
 
 
+@pytest.mark.heavy
 def test_a_search_takes_only_the_stages_that_it_reads(
     request_of: Callable[[str], CompressRequest], run: Run, tmp_path: Path
 ) -> None:
@@ -446,7 +455,7 @@ def int8_ms(teacher: Path) -> float:
     return (device.clock() - begin) / 1e6
 
 
-@pytest.mark.parametrize("search", [NAS_KD, "kd-nas"])
+@pytest.mark.parametrize("search", [NAS_KD, pytest.param("kd-nas", marks=pytest.mark.heavy)])
 @pytest.mark.parametrize(
     ("data", "family", "kind"),
     [
