@@ -62,7 +62,12 @@ def twice(command: list[str], place: Path, *, size: str, environment: dict[str, 
 
 @pytest.mark.parametrize(
     ("place", "size", "limit"),
-    [("cache", "60k", "5ms"), ("cache", "360k", "130us"), ("output", "40k", "5ms"), ("temporary", "16k", "130us")],
+    [
+        ("cache", "60k", "5ms"),
+        pytest.param("cache", "360k", "130us", marks=pytest.mark.heavy),
+        ("output", "40k", "5ms"),
+        pytest.param("temporary", "16k", "130us", marks=pytest.mark.heavy),
+    ],
 )
 def test_a_full_disk_is_said_and_the_same_command_continues(
     tiny_teacher: Path,

@@ -76,6 +76,7 @@ def test_a_run_that_another_process_works_on_says_which(command: Command) -> Non
     assert survivors == []
 
 
+@pytest.mark.heavy
 def test_a_training_process_that_is_killed_says_so_and_the_run_goes_on(command: Command) -> None:
     """What the system does when memory runs out."""
     with on_cores(2):

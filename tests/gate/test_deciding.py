@@ -76,6 +76,7 @@ def test_a_planted_regression_is_found() -> None:
     assert verdicts(100, 1.05, burst_share=0.3)[GateVerdict.FAIL] == 1.0
 
 
+@pytest.mark.heavy
 def test_just_what_is_allowed_seldom_fails_and_seldom_passes() -> None:
     found = verdicts(300, 1.01)
     assert found[GateVerdict.FAIL] <= ALPHA + 3 * math.sqrt(ALPHA / 300)

@@ -117,7 +117,8 @@ def test_killed_in_the_search_it_ends_with_the_same_bits(
     assert student.read_bytes() == bits
 
 
-@pytest.mark.parametrize("search", often("evolution")[1:])
+@pytest.mark.heavy
+@pytest.mark.parametrize("search", EPISODIC)
 def test_killed_between_tries_it_goes_on_among_the_same_shapes(
     search: str,
     request_of: Callable[[str], CompressRequest],
@@ -235,7 +236,7 @@ def missed_once(monkeypatch: pytest.MonkeyPatch) -> list[Verification]:
     return met
 
 
-@pytest.mark.parametrize("search", often("kd-nas"))
+@pytest.mark.parametrize("search", often())
 def test_a_student_that_misses_only_its_latency_is_cut_further(
     search: str,
     ask: Ask,
@@ -325,7 +326,7 @@ def test_a_limit_below_all_of_the_space_is_known_before_anything_is_trained(
     assert "score" not in watcher.begun
 
 
-@pytest.mark.parametrize("search", often(NAS_KD, "kd-nas"))
+@pytest.mark.parametrize("search", often("kd-nas"))
 def test_the_weights_of_layers_are_within_what_the_size_leaves(
     search: str,
     request_of: Callable[[str], CompressRequest],
@@ -459,10 +460,10 @@ def int8_ms(teacher: Path) -> float:
 @pytest.mark.parametrize(
     ("data", "family", "kind"),
     [
-        ("scores", "bert", "regression"),
+        pytest.param("scores", "bert", "regression", marks=pytest.mark.heavy),
         ("tags", "bert", "token-classification"),
-        ("pairs", "bert", "text-classification"),
-        ("classes", "roberta", "text-classification"),
+        pytest.param("pairs", "bert", "text-classification", marks=pytest.mark.heavy),
+        pytest.param("classes", "roberta", "text-classification", marks=pytest.mark.heavy),
     ],
     ids=["scores", "tags", "pairs", "roberta"],
 )

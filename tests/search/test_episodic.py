@@ -45,7 +45,7 @@ def mean_of_last(search: EpisodicSearch, seed: int) -> float:
     return float(np.mean(list(search(points(), divergence, tries(40), np.random.default_rng(seed)).values())[-12:]))
 
 
-@pytest.mark.parametrize("search", [evolution, kd_nas])
+@pytest.mark.parametrize("search", [evolution, pytest.param(kd_nas, marks=pytest.mark.heavy)])
 def test_it_is_better_than_drawing_where_there_is_something_to_learn(search: EpisodicSearch) -> None:
     ours, drawn = (np.mean([mean_of_last(each, seed) for seed in range(4)]) for each in (search, random_search))
     assert ours < drawn - 0.04

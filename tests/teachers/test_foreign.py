@@ -229,6 +229,7 @@ def test_a_model_that_the_exporter_cannot_follow(tmp_path: Path) -> None:
     refused(tmp_path, "longformer", r"PyTorch cannot export it to ONNX \(\w+: .*\)")
 
 
+@pytest.mark.heavy
 def test_a_model_that_is_exported_at_one_length_only(tmp_path: Path) -> None:
     import transformers
 

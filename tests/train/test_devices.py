@@ -34,7 +34,7 @@ def run_group(plan: TrainPlan, folder: Path) -> list[dict[str, torch.Tensor]]:
     return [load_file(folder / f"rank{rank}") for rank in range(plan.ranks)]
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.heavy)])
 def test_every_rank_ends_with_the_weights_of_one(ranks: int, tmp_path: Path) -> None:
     plan = replace(PLAN, ranks=ranks)
     alone = Trainer(Regression(batch=8), replace(plan, ranks=1))
@@ -44,6 +44,7 @@ def test_every_rank_ends_with_the_weights_of_one(ranks: int, tmp_path: Path) -> 
             torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_a_group_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     folder = tmp_path / "group"
     (whole, _) = run_group(PLAN, folder)

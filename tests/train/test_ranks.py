@@ -28,7 +28,7 @@ def ranks_alive() -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-7], ids=["clipped", "as small as Adam's epsilon"])
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.heavy)])
 def test_many_ranks_end_with_the_weights_of_one(ranks: int, scale: float, tmp_path: Path) -> None:
     job = Regression(batch=8, scale=scale)  # Adam hides a factor on the gradient unless it is as small as its epsilon
     reports: list[int] = []
